@@ -1,0 +1,28 @@
+# A room is one static library, src/<name>, plus its unit tests. LINK is the only way into another room,
+# so the arrows of docs/ARCHITECTURE.md are enforced here.
+add_library(adder_options INTERFACE)
+target_include_directories(adder_options INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(adder_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+if(ADDER_SANITIZE)
+  target_compile_options(adder_options INTERFACE -fsanitize=${ADDER_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(adder_options INTERFACE -fsanitize=${ADDER_SANITIZE})
+endif()
+
+# adder_room(<name> SOURCES a.cc ... [LINK adder::base ...] [TESTS a_test.cc ...] [TEST_LINK ...])
+function(adder_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;LINK;TESTS;TEST_LINK" ${ARGN})
+  add_library(adder_${name} STATIC ${ROOM_SOURCES})
+  add_library(adder::${name} ALIAS adder_${name})
+  target_link_libraries(adder_${name} PUBLIC adder_options ${ROOM_LINK})
+  if(ADDER_BUILD_TESTS AND ROOM_TESTS)
+    adder_test(${name}_test SOURCES ${ROOM_TESTS} LINK adder::${name} ${ROOM_TEST_LINK})
+  endif()
+endfunction()
+
+# adder_test(<name> SOURCES x_test.cc ... LINK ... [LABELS ...]): one GoogleTest binary, each test known to ctest.
+function(adder_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_link_libraries(${name} PRIVATE adder_options ${TEST_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${TEST_LABELS}")
+endfunction()
