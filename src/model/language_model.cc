@@ -1,0 +1,55 @@
+#include "hlo/arith.h"
+#include "model/mamba2.h"
+
+namespace adder::model {
+
+using namespace hlo;  // NOLINT: graph code reads as mathematics
+
+LanguageModel::LanguageModel(Module& module, const Mamba2Config& config, const Policy& policy)
+    : module_(module), config_(config), policy_(policy) {}
+
+LanguageModel::Out LanguageModel::forward(const Params<Value>& w, Value tokens, const State<Value>& state,
+                                          Value lengths) {
+  Value x = convert(take_rows(w.embedding, tokens), DType::f32);  // [B,T,D]
+  Out out{.hidden = {x}, .state = {}};
+  for (std::size_t i = 0; i < w.layers.size(); ++i) {
+    LayerOut layer = call_layer(w.layers[i], x, state[i], lengths);
+    x = layer.x;
+    out.hidden.push_back(x);
+    out.state.push_back(layer.state);
+  }
+  return out;
+}
+
+LayerOut LanguageModel::call_layer(const LayerParams<Value>& w, Value x, const LayerState<Value>& s,
+                                   Value lengths) {
+  if (!layer_ || layer_input_ != x.shape()) {
+    layer_ = &module_.add_function("layer");
+    layer_input_ = x.shape();
+    Function& f = *layer_;
+    auto params = transform_layer<Value>(
+        w, [&](const std::string& name, const Value& v) { return f.argument(v.shape(), {.name = name}); });
+    Value in = f.argument(x.shape(), {.name = "x"});
+    LayerState<Value> before{.conv = f.argument(s.conv.shape(), {.name = "conv_state"}),
+                             .ssm = f.argument(s.ssm.shape(), {.name = "ssm_state"})};
+    LayerOut out =
+        block(config_, policy_, params, in, before, f.argument(lengths.shape(), {.name = "lengths"}));
+    f.finish({{"x", out.x}, {"conv_state", out.state.conv}, {"ssm_state", out.state.ssm}});
+  }
+  Values arguments;
+  visit_layer(
+      "", [&](const std::string&, const Value& v) { arguments.push_back(v); }, w);
+  arguments.insert(arguments.end(), {x, s.conv, s.ssm, lengths});
+  const Values results = call(*layer_, arguments);
+  return {results[0], {.conv = results[1], .ssm = results[2]}};
+}
+
+Value LanguageModel::final_norm(const Params<Value>& w, Value x) const {
+  return rms_norm(x, w.norm_f, config_.norm_eps);
+}
+
+Value LanguageModel::logits(const Params<Value>& w, Value x) const {
+  return linear(policy_, x, w.lm_head ? *w.lm_head : w.embedding);
+}
+
+}  // namespace adder::model

@@ -1,0 +1,50 @@
+#include "hlo/arith.h"
+#include "model/mamba2.h"
+#include "ssm/recurrence.h"
+
+namespace adder::model {
+
+using namespace hlo;  // NOLINT: graph code reads as mathematics
+
+namespace {
+
+/// [B,T,1] float32: 1 where a token is real, 0 on padding.
+Value valid(Value lengths, std::int64_t tokens) {
+  const std::int64_t batch = lengths.dim(0);
+  Value position = iota(lengths.function(), Shape{DType::s32, {batch, tokens, 1}}, 1);
+  return convert(lt(position, view(lengths, {batch, 1, 1})), DType::f32);
+}
+
+}  // namespace
+
+LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Value>& w, Value x,
+               const LayerState<Value>& s, Value lengths) {
+  const std::int64_t b = x.dim(0), t = x.dim(1), gn = c.n_groups * c.d_state;
+  Value zxbcdt = linear(policy, x, w.in_proj, w.in_proj_bias);                 // [B,T,E+F+H]
+  const Values parts = split(zxbcdt, {c.d_inner(), c.conv_dim(), c.n_heads});  // z [E], xBC [F], dt [H]
+  auto [conv, window] = causal_conv(parts[1], s.conv, w.conv_weight, w.conv_bias, lengths);
+  const Values xbc = split(silu(conv), {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
+  Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});    // [B,T,H,P]
+
+  Value delta = softplus(parts[2] + w.dt_bias);  // [B,T,H]
+  if (c.dt_min > 0) delta = hlo::max(delta, c.dt_min);
+  if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
+  delta = delta * valid(lengths, t);  // 0 on padding
+  auto [y, ssm] = ssm::scan({.log_decay = delta * -exponential(w.a_log),
+                             .input = heads * expand_dims(delta, -1),
+                             .key = view(xbc[1], {b, t, c.n_groups, c.d_state}),
+                             .query = view(xbc[2], {b, t, c.n_groups, c.d_state})},
+                            s.ssm);  // [B,T,H,P] [B,H,P,N]
+  y = y + heads * expand_dims(w.d, -1);
+  y = gated_rms_norm(view(y, {b, t, c.d_inner()}), parts[0], w.gated_norm, c.n_groups, c.norm_eps);
+  return {linear(policy, y, w.out_proj, w.out_proj_bias), {.conv = window, .ssm = ssm}};
+}
+
+LayerOut block(const Mamba2Config& c, const Policy& policy, const LayerParams<Value>& w, Value x,
+               const LayerState<Value>& s, Value lengths) {
+  LayerOut out = mixer(c, policy, w, rms_norm(x, w.norm, c.norm_eps), s, lengths);
+  out.x = x + out.x;
+  return out;
+}
+
+}  // namespace adder::model

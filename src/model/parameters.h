@@ -1,0 +1,89 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/shape.h"
+#include "model/config.h"
+
+namespace adder::model {
+
+/// Parameters of one layer. One struct, many instantiations: shapes, graph values, device buffers.
+/// Tensor names and layouts are mamba_ssm's; visit() order is the argument order of every program.
+template <class T>
+struct LayerParams {
+  T norm;                          ///< [D]
+  T in_proj;                       ///< [2E+2GN+H, D], rows in the order z, x, B, C, dt
+  std::optional<T> in_proj_bias;   ///< [2E+2GN+H]
+  T conv_weight;                   ///< [F,1,K]
+  std::optional<T> conv_bias;      ///< [F]
+  T a_log, d, dt_bias;             ///< [H]
+  std::optional<T> gated_norm;     ///< [E]
+  T out_proj;                      ///< [D,E]
+  std::optional<T> out_proj_bias;  ///< [D]
+};
+
+template <class T>
+struct Params {
+  T embedding;  ///< [V,D]
+  std::vector<LayerParams<T>> layers;
+  T norm_f;                  ///< [D]
+  std::optional<T> lm_head;  ///< [V,D]; absent: the embedding
+};
+
+/// Calls f(checkpoint name, p.field, q.field...) for every field present in `p`, walking the structs
+/// together; optional fields absent in `q` are default-constructed first. The only list of parameter names.
+template <class F, class P, class... Q>
+void visit_layer(const std::string& prefix, F&& f, P& p, Q&... q) {
+  const auto maybe = [&](const char* name, auto& field, auto&... others) {
+    if (!field) return;
+    ((others ? void() : void(others.emplace())), ...);
+    f(prefix + name, *field, *others...);
+  };
+  f(prefix + "norm.weight", p.norm, q.norm...);
+  f(prefix + "mixer.in_proj.weight", p.in_proj, q.in_proj...);
+  maybe("mixer.in_proj.bias", p.in_proj_bias, q.in_proj_bias...);
+  f(prefix + "mixer.conv1d.weight", p.conv_weight, q.conv_weight...);
+  maybe("mixer.conv1d.bias", p.conv_bias, q.conv_bias...);
+  f(prefix + "mixer.A_log", p.a_log, q.a_log...);
+  f(prefix + "mixer.D", p.d, q.d...);
+  f(prefix + "mixer.dt_bias", p.dt_bias, q.dt_bias...);
+  maybe("mixer.norm.weight", p.gated_norm, q.gated_norm...);
+  f(prefix + "mixer.out_proj.weight", p.out_proj, q.out_proj...);
+  maybe("mixer.out_proj.bias", p.out_proj_bias, q.out_proj_bias...);
+}
+
+template <class F, class P, class... Q>
+void visit(F&& f, P& p, Q&... q) {
+  (q.layers.resize(p.layers.size()), ...);
+  f(std::string("backbone.embeddings.weight"), p.embedding, q.embedding...);
+  for (std::size_t i = 0; i < p.layers.size(); ++i)
+    visit_layer("backbone.layers." + std::to_string(i) + ".", f, p.layers[i], q.layers[i]...);
+  f(std::string("backbone.norm_f.weight"), p.norm_f, q.norm_f...);
+  if (p.lm_head) {
+    ((q.lm_head ? void() : void(q.lm_head.emplace())), ...);
+    f(std::string("lm_head.weight"), *p.lm_head, *q.lm_head...);
+  }
+}
+
+/// A struct of U shaped like `p`, each field made by make(name, p.field). U is default-constructible.
+template <class U, class T, class Make>
+Params<U> transform(const Params<T>& p, Make&& make) {
+  Params<U> out;
+  visit([&](const std::string& name, const T& from, U& to) { to = make(name, from); }, p, out);
+  return out;
+}
+template <class U, class T, class Make>
+LayerParams<U> transform_layer(const LayerParams<T>& p, Make&& make) {
+  LayerParams<U> out;
+  visit_layer(
+      "", [&](const std::string& name, const T& from, U& to) { to = make(name, from); }, p, out);
+  return out;
+}
+
+/// Shapes of every parameter. `weight_dtype` is how projections, embedding and head are stored on the device
+/// (f32 or bf16); everything else is float32.
+Params<Shape> parameter_shapes(const Mamba2Config& config, DType weight_dtype);
+
+}  // namespace adder::model

@@ -1,0 +1,45 @@
+#pragma once
+
+// The state space recurrence as graph code; it knows nothing of Mamba.
+//
+// Legend: B batch, T tokens, C chunks, Q chunk length, H heads, G groups, R = H/G heads a group,
+//         P head dimension, N state.
+//
+//   S_t = exp(log_decay_t) S_{t-1} + u_t (x) b_t   [P,N] per head        y_t = S_t c_t   [P]
+//
+// The chunked form is the state space duality of Dao & Gu 2024 (Mamba-2), section 6.
+
+#include "hlo/ops.h"
+
+namespace adder::ssm {
+
+using hlo::Value;
+
+/// Inputs of the recurrence over T tokens, all float32. A token whose log_decay is 0 and whose input is 0
+/// leaves the state as it was, bit for bit: that is how padding is spelled.
+struct Recurrence {
+  Value log_decay;  ///< [B,T,H], <= 0
+  Value input;      ///< u [B,T,H,P]
+  Value key;        ///< b [B,T,G,N]; head h reads group h / (H/G)
+  Value query;      ///< c [B,T,G,N]
+};
+
+struct Scan {
+  Value y;      ///< [B,T,H,P]
+  Value state;  ///< [B,H,P,N] after the last token
+};
+
+/// Chunk length to use for T tokens when the caller has no measurement of its own.
+std::int64_t default_chunk(std::int64_t tokens);
+
+/// T >= 1 tokens in chunks of `chunk` (T need not be a multiple), starting from `state` [B,H,P,N].
+/// Throws hlo::BuildError when shapes disagree.
+Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk);
+
+/// One token (T = 1): the recurrence itself.
+Scan scan_step(const Recurrence& r, Value state);
+
+/// scan_step for one token, else scan_chunked with default_chunk.
+Scan scan(const Recurrence& r, Value state);
+
+}  // namespace adder::ssm
