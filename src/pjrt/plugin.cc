@@ -1,0 +1,138 @@
+#include "pjrt/plugin.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <string_view>
+
+#include "pjrt/api.h"
+
+namespace adder::pjrt {
+namespace fs = std::filesystem;
+
+struct Plugin::State {
+  fs::path path;
+  const PJRT_Api* api = nullptr;
+  std::vector<NamedValue> attributes;
+  std::string identity;
+};
+
+namespace {
+
+constexpr std::array<std::pair<const char*, const char*>, 3> kQuiet{{
+    {"TF_CPP_MIN_LOG_LEVEL", "3"},
+    {"TPU_MIN_LOG_LEVEL", "3"},
+    {"TPU_STDERR_LOG_LEVEL", "3"},
+}};
+
+void prepare_environment(const PluginOptions& options) {
+  constexpr int kKeepExisting = 0;
+  if (!options.verbose)
+    for (const auto& [name, value] : kQuiet) ::setenv(name, value, kKeepExisting);
+  for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), kKeepExisting);
+}
+
+/// The faults that dlopen reports only in prose, told apart by looking at the file.
+Status check_file(const fs::path& path) {
+  std::error_code ec;
+  const fs::file_status status = fs::status(path, ec);
+  if (!fs::exists(status))
+    return fail(ErrorCode::not_found, fmt::format("plugin {}: no such file", path.string()),
+                "`adder devices` lists the plugins found and the places searched");
+  if (!fs::is_regular_file(status))
+    return fail(ErrorCode::invalid_argument, fmt::format("plugin {}: not a regular file", path.string()),
+                "give the path of the .so file itself");
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> magic{};
+  file.read(magic.data(), magic.size());
+  if (!file || std::string_view(magic.data(), magic.size()) !=
+                   "\x7f"
+                   "ELF")
+    return fail(
+        ErrorCode::corrupt,
+        fmt::format("plugin {}: not a shared object (it does not start with \\x7fELF)", path.string()),
+        "give the path of a PJRT plugin's .so file");
+  return {};
+}
+
+Result<void*> load_library(const fs::path& path, const PluginOptions& options) {
+  ::dlerror();
+  void* handle = ::dlopen(path.c_str(), RTLD_NOW | (options.global_symbols ? RTLD_GLOBAL : RTLD_LOCAL));
+  if (handle != nullptr) return handle;
+  const char* reason = ::dlerror();
+  return fail(ErrorCode::corrupt,
+              fmt::format("plugin {}: dlopen: {}", path.string(), reason != nullptr ? reason : "failed"),
+              "the plugin must be built for this machine, and the libraries it needs must be installed "
+              "(a CUDA plugin finds the nvidia-* wheels beside it in the same site-packages)");
+}
+
+Result<const PJRT_Api*> get_api(void* handle, const fs::path& path) {
+  using GetPjrtApi = const PJRT_Api* (*)();
+  const auto get = reinterpret_cast<GetPjrtApi>(::dlsym(handle, "GetPjrtApi"));
+  if (get == nullptr)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("plugin {}: a shared object, but it exports no GetPjrtApi", path.string()),
+                "it is not a PJRT plugin; `adder devices` lists those found");
+  const PJRT_Api* api = get();
+  constexpr std::size_t kNeeded = offsetof(PJRT_Api, pjrt_api_version) + PJRT_Api_Version_STRUCT_SIZE;
+  if (api == nullptr || api->struct_size < kNeeded)
+    return fail(ErrorCode::corrupt,
+                fmt::format("plugin {}: GetPjrtApi returned no usable table", path.string()));
+  const int major = api->pjrt_api_version.major_version;
+  if (major != PJRT_API_MAJOR)
+    return fail(ErrorCode::unsupported,
+                fmt::format("plugin {}: PJRT API {}.{}, expected major version {}", path.string(), major,
+                            api->pjrt_api_version.minor_version, PJRT_API_MAJOR),
+                "use a plugin with that major version, or build Adder with a newer pjrt_c_api.h");
+  return api;
+}
+
+std::string describe_file(const fs::path& path, const PJRT_Api* api) {
+  struct ::stat info {};
+  ::stat(path.c_str(), &info);
+  return fmt::format("{} size={} mtime={}.{:09} api={}.{}", path.string(), info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec, api->pjrt_api_version.major_version,
+                     api->pjrt_api_version.minor_version);
+}
+
+}  // namespace
+
+std::string to_string(ApiVersion version) { return fmt::format("{}.{}", version.major, version.minor); }
+ApiVersion header_api_version() { return {PJRT_API_MAJOR, PJRT_API_MINOR}; }
+
+Result<Plugin> Plugin::open(const fs::path& path, const PluginOptions& options) {
+  ADDER_CHECK(check_file(path));
+  std::error_code ec;
+  fs::path absolute = fs::absolute(path, ec);  // dlopen searches the system's folders for a bare file name
+  if (ec) absolute = path;
+  prepare_environment(options);
+  // PJRT_Plugin_Initialize is to be called once; a library that is already here went through it.
+  const bool loaded_before = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr;
+  ADDER_TRY(void* handle, load_library(absolute, options));
+  ADDER_TRY(const PJRT_Api* api, get_api(handle, absolute));
+  if (!loaded_before && has(api, ADDER_PJRT(PJRT_Plugin_Initialize)))
+    ADDER_CHECK(call(api, ADDER_PJRT(PJRT_Plugin_Initialize), [](auto&) {}));
+
+  auto state = std::make_shared<State>();
+  state->api = api;
+  state->identity = describe_file(absolute, api);
+  state->path = std::move(absolute);
+  // Attributes are only information: a plugin that cannot give them still works.
+  if (auto attributes = call(api, ADDER_PJRT(PJRT_Plugin_Attributes), [](auto&) {}))
+    state->attributes = named_values_from_c(attributes->attributes, attributes->num_attributes);
+  return Plugin(std::move(state));
+}
+
+const fs::path& Plugin::path() const { return state_->path; }
+const PJRT_Api* Plugin::api() const { return state_->api; }
+const std::vector<NamedValue>& Plugin::attributes() const { return state_->attributes; }
+const std::string& Plugin::identity() const { return state_->identity; }
+ApiVersion Plugin::api_version() const {
+  return {state_->api->pjrt_api_version.major_version, state_->api->pjrt_api_version.minor_version};
+}
+
+}  // namespace adder::pjrt
