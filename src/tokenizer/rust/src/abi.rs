@@ -104,9 +104,12 @@ pub unsafe fn guard(error: *mut Bytes, body: impl FnOnce() -> Result<(), Failure
         Ok(Ok(())) => return OK,
         Ok(Err(failure)) => failure,
         Err(payload) => {
-            // A payload's destructor may panic itself; leaking it is the only safe answer.
-            std::mem::forget(payload);
-            Failure::internal(LAST_PANIC.with(|last| last.borrow().replace('\n', " ")))
+            let message = LAST_PANIC.with(|last| last.borrow().replace('\n', " "));
+            // A payload's destructor may panic in its turn; that second payload is leaked.
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(second);
+            }
+            Failure::internal(message)
         }
     };
     if !error.is_null() {
