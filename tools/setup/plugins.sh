@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# The PJRT plugins, the C header and the tests' Python: pinned wheels from the package index that pip is set up
+# for, checked by hash, cached in $cache, and unpacked (a wheel is a zip) into build/plugins/<name>/.
+
+# Debian's Python where there is one: its venv module comes with a package that need_packages installs.
+python() { if [[ -x /usr/bin/python3 ]]; then /usr/bin/python3 "$@"; else python3 "$@"; fi; }
+
+# need_venv: build/venv, with pip.
+need_venv() {
+  [[ -x $venv/bin/pip ]] && "$venv/bin/python" -c '' 2>/dev/null && return
+  begin "making a Python environment in build/venv" "is python3's venv module installed? (Debian: python3-venv)"
+  rm -rf "$venv"
+  python -m venv "$venv" >&2
+}
+
+quiet_pip() {
+  "$venv/bin/pip" --disable-pip-version-check --quiet "$@" >&2
+}
+
+# need_test_python: build/venv holds what tools/setup/python.lock says.
+need_test_python() {
+  local lock=$root/tools/setup/python.lock stamp=$venv/.lock
+  need_venv
+  cmp -s "$lock" "$stamp" && return
+  begin "installing the tests' Python packages" "pip's settings come from its environment (PIP_INDEX_URL, PIP_CERT ...)"
+  quiet_pip install --require-hashes --no-deps --only-binary=:all: -r "$lock"
+  cp "$lock" "$stamp"
+}
+
+# locked_wheels build|tests: prints "name hash requirement" for this machine's lines; tests include build.
+locked_wheels() {
+  local line machine
+  machine=$(uname -m)
+  while IFS= read -r line; do
+    [[ $line == *"platform_machine == \"$machine\""* ]] || continue
+    [[ $1 == tests || $line == *"# build" ]] || continue
+    [[ $line =~ ^([a-z0-9-]+)==.*--hash=sha256:([0-9a-f]{64}) ]] || die "plugins.lock: cannot read: $line"
+    echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]} ${line%%#*}"
+  done <"$root/tools/setup/plugins.lock"
+}
+
+# need_plugins build|tests
+need_plugins() {
+  local name hash requirement wheels
+  wheels=$(locked_wheels "$1")
+  [[ -n $wheels ]] || die "no PJRT plugin is pinned for $(uname -m)" "tools/setup/plugins.lock lists what there is"
+  while read -r name hash requirement; do
+    [[ $(cat "$root/build/plugins/$name/.sha256" 2>/dev/null) == "$hash" ]] || fetch_plugin "$name" "$hash" "$requirement"
+  done <<<"$wheels"
+}
+
+# cached_wheel HASH: the path of the cached wheel with that hash, or nothing. Wheels are stored by their hash.
+cached_wheel() {
+  local file
+  for file in "$cache/$1"/*.whl; do
+    [[ -f $file ]] && sha256sum --status -c <<<"$1  $file" && echo "$file" && return
+  done
+  return 0
+}
+
+fetch_plugin() {
+  local name=$1 hash=$2 requirement=$3 wheel
+  wheel=$(cached_wheel "$hash")
+  [[ -n $wheel ]] || download_wheel "$name" "$hash" "$requirement"
+  wheel=$(cached_wheel "$hash")
+  [[ -n $wheel ]] || die "$name: the downloaded wheel does not have the pinned hash $hash" "try again; then check plugins.lock"
+  unpack_wheel "$wheel" "$name" "$hash"
+}
+
+download_wheel() {
+  local name=$1 hash=$2 requirement=$3 work
+  need_venv
+  mkdir -p "$cache"
+  work=$(mktemp -d "$cache/.download.XXXXXX")
+  begin "downloading $name (about 60 MB, once)" \
+    "pip's settings come from its environment (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT ...)"
+  echo "$requirement" >"$work/requirement.txt"
+  quiet_pip download --require-hashes --no-deps --only-binary=:all: -r "$work/requirement.txt" -d "$work" </dev/null ||
+    { rm -rf "$work"; die "pip could not download $name" "$hint"; }
+  rm -rf "${cache:?}/$hash" "$work/requirement.txt"
+  mv -T "$work" "$cache/$hash"
+}
+
+# Unpacks beside the target and renames, so that a half-unpacked plugin is never seen.
+unpack_wheel() {
+  local wheel=$1 name=$2 hash=$3 target=$root/build/plugins/$2 work
+  mkdir -p "$root/build/plugins"
+  work=$(mktemp -d "$root/build/plugins/.unpack.XXXXXX")
+  begin "unpacking $name" "is the disk full? The plugins take about 600 MB"
+  python -m zipfile -e "$wheel" "$work"
+  chmod 755 "$work"
+  echo "$hash" >"$work/.sha256"
+  rm -rf "$target"
+  mv -T "$work" "$target"
+}
+
+# plugin_paths: the shared libraries of all pinned plugins, separated by colons, the default first.
+plugin_paths() {
+  local name paths=""
+  while read -r name _; do
+    paths+=:$(find "$root/build/plugins/$name" -name '*.so' -size +10M | sort | head -1)
+  done < <(locked_wheels tests)
+  echo "${paths#:}"
+}
+
+# header_dir: where pjrt_c_api.h is.
+header_dir() {
+  local header
+  header=$(find "$root/build/plugins/xla-cpu-pjrt" -name pjrt_c_api.h 2>/dev/null | head -1)
+  [[ -n $header ]] || die "pjrt_c_api.h is not in build/plugins/xla-cpu-pjrt" "remove build/plugins and try again"
+  dirname "$header"
+}

@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# ./x format, lint and fuzz.
+
+# cpp_files [PATHSPEC...]: tracked and new C++ files, one a line, relative to the root.
+cpp_files() {
+  git -C "$root" ls-files --cached --others --exclude-standard --deduplicate -- "$@" |
+    grep -E '\.(h|cc|cpp)$' | while IFS= read -r file; do [[ ! -f $root/$file ]] || echo "$file"; done || true
+}
+
+cmd_format() {
+  local -a files mode=(-i)
+  [[ ${1:-} != --check ]] || mode=(--dry-run -Werror)
+  need_packages git:git "${format_packages[@]}"
+  mapfile -t files < <(cpp_files)
+  ((${#files[@]})) || return 0
+  step="checking the format"
+  hint="./x format puts it right"
+  (cd "$root" && printf '%s\0' "${files[@]}" | xargs -0 -P "$(nproc)" -n 16 clang-format-16 --style=file "${mode[@]}")
+}
+
+# changed_files: C++ sources under src/ that differ from where this branch left its origin, or are new. A clone
+# without an origin has nothing to compare with, so all count.
+changed_files() {
+  local base ref
+  for ref in '@{upstream}' origin/HEAD origin/main; do
+    base=$(git -C "$root" merge-base HEAD "$ref" 2>/dev/null) && break
+  done
+  if [[ -z $base ]]; then
+    cpp_files src
+  else
+    { git -C "$root" diff --name-only --diff-filter=d "$base" -- src
+      git -C "$root" ls-files --others --exclude-standard -- src; } | sort -u
+  fi | grep -E '\.cc$' || true
+}
+
+cmd_lint() {
+  local -a files
+  cmd_format --check
+  need_packages "${lint_packages[@]}"
+  need_configured release
+  if [[ ${1:-} == --all ]]; then
+    mapfile -t files < <(cpp_files src | grep -E '\.cc$')
+  else
+    mapfile -t files < <(changed_files)
+  fi
+  mapfile -t files < <(in_compile_commands "${files[@]}")
+  ((${#files[@]})) || { say "lint: no file of src/ has changed"; return 0; }
+  begin "clang-tidy over ${#files[@]} files" "the findings are above; .clang-tidy says what is checked"
+  (cd "$root" && printf '%s\0' "${files[@]}" |
+    xargs -0 -P "$(nproc)" -n 1 clang-tidy-16 -p build/release --quiet 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -' >&2))
+}
+
+# in_compile_commands FILE...: those that the release tree compiles; clang-tidy can only guess at others.
+in_compile_commands() {
+  local file
+  for file in "$@"; do
+    ! grep -qF "\"$root/$file\"" "$root/build/release/compile_commands.json" || echo "$file"
+  done
+}
+
+cmd_fuzz() {
+  local seconds=60 target ran="" names=" "
+  while (($#)); do
+    case $1 in
+      --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
+      --seconds=*) seconds=${1#*=}; shift ;;
+      *) names+="$1 "; shift ;;
+    esac
+  done
+  [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "--seconds needs a number, not '$seconds'"
+  need_configured fuzz
+  compile fuzz all
+  for target in "$root"/build/fuzz/bin/*fuzz*; do
+    [[ -x $target && -f $target ]] || continue
+    [[ $names == " " || $names == *" ${target##*/} "* ]] || continue
+    ran=yes
+    fuzz_one "$target" "$seconds"
+  done
+  [[ -n $ran ]] || die "no fuzz target ran" "they are declared in fuzz/CMakeLists.txt; names are those of the programs"
+}
+
+# fuzz_one PROGRAM SECONDS: grows build/fuzz/corpus/<name>, starting from the tracked fuzz/corpus/<name>.
+fuzz_one() {
+  local name=${1##*/} corpus=$root/build/fuzz/corpus/${1##*/}
+  local -a seeds=()
+  [[ ! -d $root/fuzz/corpus/$name ]] || seeds=("$root/fuzz/corpus/$name")
+  mkdir -p "$corpus" "$root/build/fuzz/crashes"
+  begin "fuzzing $name for $2 s" "the input that broke it is in build/fuzz/crashes; run the program on it to see again"
+  "$1" "$corpus" "${seeds[@]}" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$root/build/fuzz/crashes/$name-" </dev/null
+}
