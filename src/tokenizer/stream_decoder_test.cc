@@ -66,6 +66,26 @@ std::vector<Case> cases() {
              {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "always"}, {"split", true}})});
   all.push_back({"word piece", words(plain, {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}})});
   all.push_back({"bpe suffix", words(plain, {{"type", "BPEDecoder"}, {"suffix", "</w>"}})});
+  all.push_back(
+      {"strip three", words(plain, {{"type", "Sequence"},
+                                    {"decoders",
+                                     {{{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}},
+                                      {{"type", "Fuse"}},
+                                      {{"type", "Strip"}, {"content", " "}, {"start", 3}, {"stop", 0}}}}})});
+  all.push_back(
+      {"ctc",
+       words(plain,
+             {{"type", "CTC"}, {"pad_token", "b"}, {"word_delimiter_token", "|"}, {"cleanup", false}})});
+  // Byte-level text that a further decoder works on; the tokens are F0, 9F90, 8D, 8DF0, a, C3, A9.
+  all.push_back({"byte level inside",
+                 words({"<s>", "ð", "ŁĲ", "į", "įð", "a", "Ã", "©"},
+                       {{"type", "Sequence"},
+                        {"decoders",
+                         {{{"type", "ByteLevel"},
+                           {"add_prefix_space", false},
+                           {"trim_offsets", false},
+                           {"use_regex", false}},
+                          {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}}}}})});
   all.push_back({"joined by spaces", words(plain, nullptr)});
   return all;
 }

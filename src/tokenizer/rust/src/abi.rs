@@ -1,7 +1,7 @@
 //! Status codes, owned buffers and the panic guard shared by all entry points.
 
 use std::cell::RefCell;
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{catch_unwind, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 /// ADDER_TOKENIZER_OK and its fellows in the header.
@@ -82,13 +82,26 @@ thread_local! {
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// "index out of bounds (panic in tokenizers-0.23.2/src/decoders/strip.rs:54)"
+fn describe(info: &PanicHookInfo) -> String {
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let place = info.location().map_or_else(String::new, |l| {
+        let file = l.file().split_once("registry/src/").map_or(l.file(), |(_, rest)| rest);
+        let file = file.split_once('/').map_or(file, |(_, rest)| rest);
+        format!(" (panic in {}:{})", file, l.line())
+    });
+    format!("{}{place}", text.unwrap_or("no message"))
+}
+
 /// Rust's default hook prints to stderr; a library must not. This Rust runtime is ours alone (it is linked
 /// statically into Adder), so its hook may be replaced.
 fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|info| {
-            let message = info.to_string();
+            let message = describe(info);
             LAST_PANIC.with(|last| *last.borrow_mut() = message);
         }));
     });
