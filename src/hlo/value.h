@@ -40,7 +40,7 @@ class Value {
   const Dims& dims() const { return shape().dims; }
   std::int64_t rank() const { return shape().rank(); }
   /// Size of one dimension; negative counts from the end (dim(-1) is the last).
-  std::int64_t dim(std::int64_t axis) const;
+  std::int64_t dim(std::int64_t axis, Loc loc = Loc::current()) const;
 
   Function& function() const { return *function_; }
   std::uint32_t id() const { return id_; }
