@@ -129,6 +129,16 @@ TEST(StreamDecoder, PiecesTogetherAreTheDecodeOfAll) {
   }
 }
 
+TEST(StreamDecoder, LongSequencesToo) {
+  std::mt19937 random(3);
+  for (const auto& [name, tokenizer] : cases()) {
+    Ids ids(4000);
+    for (auto& id : ids) id = static_cast<std::int32_t>(random() % std::min(tokenizer.id_limit(), 300));
+    StreamDecoder decoder(tokenizer);
+    ASSERT_EQ(stream(decoder, ids, random), tokenizer.decode(ids).value()) << name;
+  }
+}
+
 TEST(StreamDecoder, ContinuesAPrompt) {
   std::mt19937 random(7);
   const Tokenizer tokenizer =

@@ -205,5 +205,19 @@ TEST(TokenizerFile, PaddingAndTruncationAreIgnored) {
   EXPECT_EQ(opened->encode("b a b").value(), (std::vector<std::int32_t>{1, 0, 1}));
 }
 
+TEST(TokenizerFile, ThePostProcessorRunsOnlyWhenAsked) {
+  const auto opened = Tokenizer::from_json(
+      R"({"version":"1.0","post_processor":{"type":"TemplateProcessing","single":[)"
+      R"({"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[)"
+      R"({"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":0}}],)"
+      R"("special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}},)"
+      R"("model":{"type":"WordLevel","vocab":{"a":0,"<s>":1},"unk_token":"a"}})",
+      "bos.json");
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_EQ(opened->encode("a", AddSpecial::yes).value(), (std::vector<std::int32_t>{1, 0}));
+  EXPECT_EQ(opened->encode("a", AddSpecial::no).value(), (std::vector<std::int32_t>{0}));
+  EXPECT_EQ(opened->encode("", AddSpecial::yes).value(), (std::vector<std::int32_t>{1}));
+}
+
 }  // namespace
 }  // namespace adder::tokenizer
