@@ -1,0 +1,203 @@
+#include "engine/graphs.h"
+
+#include <fmt/format.h>
+
+#include "engine/random.h"
+#include "hlo/arith.h"
+#include "model/mamba2.h"
+#include "model/state.h"
+
+namespace adder::engine {
+
+using namespace hlo;  // NOLINT: graph code reads as mathematics
+using model::Params;
+using model::State;
+
+namespace {
+
+Params<Value> declare_params(Function& f, const ModelSpec& model) {
+  return model::transform<Value>(model::parameter_shapes(model.config, model.weight_dtype),
+                                 [&](const std::string& name, const Shape& shape) {
+                                   return f.argument(shape, {.name = name});
+                                 });
+}
+
+Value donated(Function& f, const std::string& name, const Shape& shape) {
+  return f.argument(shape, {.name = name, .donated_to = name});
+}
+
+State<Value> declare_state(Function& f, const ModelSpec& model, std::int64_t batch) {
+  State<Value> state;
+  const State<Shape> shapes = model::state_shapes(model.config, batch);
+  model::visit_state(
+      [&](const std::string& name, const Shape& shape, Value& value) { value = donated(f, name, shape); }, shapes,
+      state);
+  return state;
+}
+
+std::vector<NamedValue> named(const State<Value>& state) {
+  std::vector<NamedValue> out;
+  model::visit_state([&](const std::string& name, const Value& value) { out.push_back({name, value}); }, state);
+  return out;
+}
+
+/// x [B,T,D] at each row's last real token -> [B,D].
+Value last_real(Value x, Value lengths) {
+  const std::int64_t b = x.dim(0), t = x.dim(1), d = x.dim(2);
+  if (t == 1) return view(x, {b, d});
+  Value rows = iota(x.function(), Shape{DType::s32, {b, 1}}, 0);
+  Value index = concatenate({rows, view(hlo::max(lengths - 1, 0), {b, 1})}, 1);  // [B,2]
+  return gather(x, index, {.offset_dims = {1}, .collapsed_slice_dims = {0, 1}, .start_index_map = {0, 1},
+                           .index_vector_dim = 1},
+                {1, 1, d});
+}
+
+void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec) {
+  Function& f = module.main();
+  const Params<Value> w = declare_params(f, model);
+  const State<Value> state = declare_state(f, model, spec.batch);
+  Value tokens = f.argument({DType::s32, {spec.batch, spec.tokens}}, {.name = "tokens"});
+  Value lengths = f.argument({DType::s32, {spec.batch}}, {.name = "lengths"});
+
+  model::LanguageModel lm(module, model.config, model.policy);
+  const auto out = lm.forward(w, tokens, state, lengths);
+  std::vector<NamedValue> results = named(out.state);
+  if (spec.outputs == ExtendSpec::Outputs::last) {
+    results.push_back({"logits", lm.logits(w, lm.final_norm(w, last_real(out.hidden.back(), lengths)))});
+  } else if (spec.outputs == ExtendSpec::Outputs::all) {
+    for (std::size_t i = 0; i < out.hidden.size(); ++i)
+      results.push_back({fmt::format("hidden.{}", i), out.hidden[i]});
+    Value final_hidden = lm.final_norm(w, out.hidden.back());
+    results.push_back({"final_hidden", final_hidden});
+    results.push_back({"logits", lm.logits(w, final_hidden)});
+  }
+  f.finish(std::move(results));
+}
+
+/// What the decode loop carries, in the order of its results.
+struct Carry {
+  Value tokens, logprobs;  // [B,S]
+  State<Value> state;
+  Value last_token, counter, remaining;  // [B]
+  std::optional<Value> history;          // [B,V]
+
+  Values flatten() const {
+    Values out{tokens, logprobs};
+    model::visit_state([&](const std::string&, const Value& v) { out.push_back(v); }, state);
+    out.insert(out.end(), {last_token, counter, remaining});
+    if (history) out.push_back(*history);
+    return out;
+  }
+  /// The same fields, from values in flatten's order.
+  Carry rebuilt(const Values& values) const {
+    auto next = values.begin();
+    Carry out = *this;
+    out.tokens = *next++;
+    out.logprobs = *next++;
+    model::visit_state([&](const std::string&, Value& v) { v = *next++; }, out.state);
+    out.last_token = *next++;
+    out.counter = *next++;
+    out.remaining = *next++;
+    if (history) out.history = *next++;
+    return out;
+  }
+};
+
+/// i1 [B]: which tokens are among the stop ids.
+Value is_stop(Value token, Value stop_ids) {
+  return reduce(eq(expand_dims(token, -1), stop_ids), Reduction::or_, {1});
+}
+
+/// One step: absorb last_token, choose the next, write column i of the block.
+Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& spec, const Params<Value>& w,
+           const SamplerParams<Value>& sampler, Value stop_ids, Value i, const Carry& c) {
+  Function& f = i.function();
+  Value active = gt(c.remaining, 0);                                               // [B]
+  Value one = convert(active, DType::s32);                                         // [B] 1 where active
+  const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state, one);
+  Value hidden = lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model}));
+  const Draw draw = sample(spec.sampler, sampler, lm.logits(w, hidden), model.config.vocab_size, c.history,
+                           uniform(sampler.key, c.counter));
+
+  Carry next = c;
+  next.state = out.state;
+  next.last_token = hlo::where(active, draw.token, c.last_token);
+  next.counter = c.counter + convert(active, DType::u32);
+  next.remaining = hlo::where(is_stop(draw.token, stop_ids), 0, c.remaining - one);
+  next.remaining = hlo::max(next.remaining, 0);
+  if (c.history) {
+    Value id = iota(f, Shape{DType::s32, c.history->dims()}, 1);
+    Value drawn = and_(eq(id, expand_dims(draw.token, -1)), broadcast_to(expand_dims(active, -1), id.dims()));
+    next.history = *c.history + convert(drawn, DType::s32) * 2;
+  }
+  const Values column{constant_int(f, DType::s32, 0), i};
+  next.tokens = dynamic_update_slice(c.tokens, view(hlo::where(active, draw.token, -1), {spec.batch, 1}), column);
+  next.logprobs = dynamic_update_slice(c.logprobs, view(hlo::where(active, draw.logprob, 0), {spec.batch, 1}),
+                                       column);
+  return next;
+}
+
+void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec) {
+  Function& f = module.main();
+  const Shape rows_s32{DType::s32, {spec.batch}}, rows_f32{DType::f32, {spec.batch}};
+  const Params<Value> w = declare_params(f, model);
+  Carry carry;
+  carry.state = declare_state(f, model, spec.batch);
+  carry.last_token = donated(f, "last_token", rows_s32);
+  carry.counter = donated(f, "counter", {DType::u32, {spec.batch}});
+  carry.remaining = donated(f, "remaining", rows_s32);
+  if (spec.sampler.penalties)
+    carry.history = donated(f, "history", {DType::s32, {spec.batch, model.config.vocab_rows}});
+  const SamplerParams<Shape> shapes{{DType::u32, {spec.batch, 2}}, rows_f32, rows_f32, rows_f32, rows_f32,
+                                    rows_f32,                      rows_f32, rows_s32};
+  SamplerParams<Value> sampler;
+  visit_sampler([&](const char* name, const Shape& shape,
+                    Value& value) { value = f.argument(shape, {.name = name}); },
+                shapes, sampler);
+  Value stop_ids = f.argument({DType::s32, {kStopIds}}, {.name = "stop_ids"});
+  carry.tokens = zeros(f, {DType::s32, {spec.batch, spec.steps}});
+  carry.logprobs = zeros(f, {DType::f32, {spec.batch, spec.steps}});
+
+  model::LanguageModel lm(module, model.config, model.policy);
+  const Carry done = carry.rebuilt(
+      fori(f, spec.steps, carry.flatten(), [&](Value i, const Values& values) {
+        return step(lm, model, spec, w, sampler, stop_ids, i, carry.rebuilt(values)).flatten();
+      }));
+  std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};
+  for (NamedValue& v : named(done.state)) results.push_back(std::move(v));
+  results.insert(results.end(),
+                 {{"last_token", done.last_token}, {"counter", done.counter}, {"remaining", done.remaining}});
+  if (done.history) results.push_back({"history", *done.history});
+  f.finish(std::move(results));
+}
+
+template <class Spec, class Body>
+Result<Graph> build(const ModelSpec& model, const Spec& spec, Body&& body) {
+  try {
+    Module module(to_string(spec));
+    body(module, model, spec);
+    return Graph{to_string(spec), module.text(), module.main().signature(), module.cost()};
+  } catch (const BuildError& e) {
+    return fail(ErrorCode::internal, fmt::format("building {}: {}", to_string(spec), e.what()));
+  }
+}
+
+}  // namespace
+
+std::string to_string(const ExtendSpec& spec) {
+  static constexpr const char* kOutputs[] = {"", "_last", "_all"};
+  return fmt::format("extend_b{}_t{}{}", spec.batch, spec.tokens, kOutputs[static_cast<int>(spec.outputs)]);
+}
+
+std::string to_string(const DecodeSpec& spec) {
+  return fmt::format("decode_b{}_s{}_{}", spec.batch, spec.steps, to_string(spec.sampler));
+}
+
+Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec) {
+  return build(model, spec, extend_body);
+}
+Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec) {
+  return build(model, spec, decode_body);
+}
+
+}  // namespace adder::engine

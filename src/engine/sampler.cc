@@ -1,0 +1,186 @@
+#include "engine/sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "hlo/arith.h"
+
+namespace adder::engine {
+
+using namespace hlo;  // NOLINT: graph code reads as mathematics
+
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+Value column(Value x) { return expand_dims(x, -1); }  // [B] -> [B,1]
+
+/// HF's repetition penalty on all tokens seen, OpenAI's presence and frequency penalties on generated ones.
+Value penalize(const SamplerParams<Value>& p, Value logits, Value history) {
+  Value repetition = column(p.repetition_penalty);
+  Value scaled = hlo::where(gt(logits, 0), logits / repetition, logits * repetition);
+  Value out = hlo::where(gt(history, 0), scaled, logits);                                 // [B,V]
+  Value times = convert(shift_right_arithmetic(history, constant_int(history.function(), DType::s32, 1,
+                                                                     history.dims())),
+                        DType::f32);
+  return out - column(p.frequency_penalty) * times - column(p.presence_penalty) * min(times, 1);
+}
+
+/// w [B,W] >= 0, target [B] in [0, total): s32 [B] index of the first positive weight whose running sum
+/// exceeds the target; rounding can never select a weight of zero.
+Value pick(Value w, Value running, Value target) {
+  Value index = iota(w.function(), Shape{DType::s32, w.dims()}, 1);
+  const std::int64_t width = w.dim(1);
+  Value positive = gt(w, 0);
+  Value hit = and_(gt(running, column(target)), positive);
+  Value first = reduce(hlo::where(hit, index, static_cast<double>(width)), Reduction::minimum, {1});
+  Value last = reduce(hlo::where(positive, index, 0), Reduction::maximum, {1});
+  return min(first, last);
+}
+
+/// Running sums of w [B,W] along the row, as one product with a triangle of ones.
+Value running_sum(Value w) {
+  const std::int64_t width = w.dim(1);
+  const Shape square{DType::s32, {width, width}};
+  Value upper = le(iota(w.function(), square, 0), iota(w.function(), square, 1));
+  return dot_general(w, convert(upper, DType::f32), {.lhs_contracting = {1}, .rhs_contracting = {0}});
+}
+
+/// x [B,W], index s32 [B] -> [B], x[b, index[b]].
+Value at(Value x, Value index) {
+  Value here = eq(iota(x.function(), Shape{DType::s32, x.dims()}, 1), column(index));
+  return reduce(hlo::where(here, x, 0), Reduction::add, {1});
+}
+
+/// Among the kCandidates likeliest tokens. x [B,V]: logits over temperature.
+Value sample_candidates(const SamplerParams<Value>& p, Value x, Value uniform) {
+  auto [value, id] = hlo::top_k(x, std::min(kCandidates, x.dim(1)));                      // [B,K] descending
+  Value rank = iota(x.function(), Shape{DType::s32, value.dims()}, 1);
+  Value gap = value - slice_axis(value, 1, 0, 1);                                         // <= 0
+  Value weight = hlo::where(lt(rank, column(p.top_k)), exponential(gap), 0);              // [B,K]
+  Value mass = sum(weight, 1, true);
+  Value before = running_sum(weight) - weight;
+  Value keep = or_(lt(before, column(p.top_p) * mass), eq(rank, 0));
+  keep = and_(keep, ge(weight, column(p.min_p)));
+  weight = hlo::where(keep, weight, 0);
+  Value target = uniform * sum(weight, 1);
+  return at(id, pick(weight, running_sum(weight), target));
+}
+
+/// The smallest cut c such that `enough(x >= -c)` holds, found by bisecting the bit patterns of the
+/// non-negative floats (they order as integers). gap = -x >= 0 [B,V]. Returns c [B].
+Value bisect(Value gap, const std::function<Value(Value kept)>& enough) {
+  Function& f = gap.function();
+  const Dims batch{gap.dim(0)};
+  constexpr std::int64_t kInfinityBits = 0x7F800000;
+  Value low = constant_int(f, DType::s32, 0, batch), high = constant_int(f, DType::s32, kInfinityBits, batch);
+  const Values found = fori(f, 31, {low, high}, [&](Value, const Values& bounds) -> Values {
+    Value middle = shift_right_logical(bounds[0] + bounds[1], constant_int(f, DType::s32, 1, batch));
+    Value ok = enough(le(gap, column(bitcast_convert(middle, DType::f32))));              // [B]
+    return {hlo::where(ok, bounds[0], min(middle + 1, bounds[1])), hlo::where(ok, middle, bounds[1])};
+  });
+  return bitcast_convert(found[1], DType::f32);
+}
+
+/// weight [B,V] and target [B]: the token whose slice of the total the target falls in. Two levels: rows of a
+/// reshaped vocabulary, then inside one row, so that running sums stay short.
+Value invert(Value weight, Value uniform) {
+  const std::int64_t batch = weight.dim(0), vocab = weight.dim(1);
+  const auto width = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(vocab))));
+  const std::int64_t rows = (vocab + width - 1) / width;
+  Value padded = pad(weight, constant(weight.function(), DType::f32, 0), {0, 0}, {0, rows * width - vocab});
+  Value table = view(padded, {batch, rows, width});
+  Value row_mass = sum(table, -1);                                                        // [B,rows]
+  Value running = running_sum(row_mass);
+  Value target = uniform * view(slice_axis(running, 1, rows - 1, rows), {batch});
+  Value row = pick(row_mass, running, target);                                            // [B]
+  Value here = eq(iota(weight.function(), Shape{DType::s32, {batch, rows}}, 1), column(row));
+  Value inside = sum(hlo::where(expand_dims(here, -1), table, 0), 1);                     // [B,width]
+  Value before = at(running, row) - at(row_mass, row);
+  return row * static_cast<double>(width) + pick(inside, running_sum(inside), target - before);
+}
+
+/// Over the whole vocabulary. x [B,V]: logits over temperature.
+Value sample_full(const SamplerSpec& spec, const SamplerParams<Value>& p, Value x, Value uniform) {
+  Value gap = max_over(x, 1, true) - x;                                                   // [B,V] >= 0
+  Value weight = exponential(-gap);
+  Value keep = ge(weight, column(p.min_p));
+  if (spec.top_k) {
+    Value k = hlo::where(gt(p.top_k, 0), p.top_k, static_cast<double>(x.dim(1)));
+    Value cut = bisect(gap, [&](Value kept) { return ge(sum(convert(kept, DType::s32), 1), k); });
+    Value within = le(gap, column(cut));
+    keep = and_(keep, within);
+    weight = hlo::where(within, weight, 0);
+  }
+  if (spec.top_p) {
+    Value wanted = p.top_p * sum(weight, 1);
+    Value cut = bisect(gap, [&](Value kept) { return ge(sum(hlo::where(kept, weight, 0), 1), wanted); });
+    keep = and_(keep, le(gap, column(cut)));
+  }
+  return invert(hlo::where(keep, weight, 0), uniform);
+}
+
+}  // namespace
+
+Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& p, Value logits, std::int64_t vocab_size,
+            std::optional<Value> history, Value uniform) {
+  const std::int64_t rows = logits.dim(1);
+  if (vocab_size < rows) {
+    Value id = iota(logits.function(), Shape{DType::s32, {1, rows}}, 1);
+    logits = hlo::where(lt(id, static_cast<double>(vocab_size)), logits, -kInf);
+  }
+  Value top = max_over(logits, 1, true);                                                  // [B,1]
+  Value log_mass = log(sum(exponential(logits - top), 1));                                // [B]
+  Value scored = history ? penalize(p, logits, *history) : logits;
+  Value token = argmax(scored);
+  if (spec.method != SamplerSpec::Method::greedy) {
+    Value sampled = gt(p.temperature, 0);
+    Value x = scored / column(hlo::where(sampled, p.temperature, 1));
+    Value drawn = spec.method == SamplerSpec::Method::candidates ? sample_candidates(p, x, uniform)
+                                                                 : sample_full(spec, p, x, uniform);
+    token = hlo::where(sampled, drawn, token);
+  }
+  return {token, at(logits, token) - view(top, {logits.dim(0)}) - log_mass};
+}
+
+SamplerSpec sampler_for(std::span<const SamplingOptions> rows) {
+  SamplerSpec spec;
+  bool all_candidates = true, any_sampled = false;
+  for (const SamplingOptions& o : rows) {
+    spec.penalties |= o.penalizes();
+    if (o.greedy()) continue;
+    any_sampled = true;
+    all_candidates &= o.top_k >= 1 && o.top_k <= kCandidates;
+    spec.top_k |= o.top_k > 0;
+    spec.top_p |= o.top_p < 1;
+  }
+  if (any_sampled) spec.method = all_candidates ? SamplerSpec::Method::candidates : SamplerSpec::Method::full;
+  if (spec.method != SamplerSpec::Method::full) spec.top_k = spec.top_p = false;
+  return spec;
+}
+
+Status validate(const SamplingOptions& o) {
+  const auto check = [](const char* option, double value, double low, double high, bool open_low) -> Status {
+    if (value <= high && (open_low ? value > low : value >= low)) return {};
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} is {}, expected {}{}, {}]", option, value, open_low ? "(" : "[", low, high));
+  };
+  ADDER_CHECK(check("temperature", o.temperature, 0, 1e6, false));
+  ADDER_CHECK(check("top_k", static_cast<double>(o.top_k), 0, 1e9, false));
+  ADDER_CHECK(check("top_p", o.top_p, 0, 1, true));
+  ADDER_CHECK(check("min_p", o.min_p, 0, 1, false));
+  ADDER_CHECK(check("repetition_penalty", o.repetition_penalty, 0, 1e6, true));
+  ADDER_CHECK(check("presence_penalty", o.presence_penalty, -1e6, 1e6, false));
+  return check("frequency_penalty", o.frequency_penalty, -1e6, 1e6, false);
+}
+
+std::string to_string(const SamplerSpec& spec) {
+  static constexpr const char* kNames[] = {"greedy", "candidates", "full"};
+  return fmt::format("{}{}{}{}", kNames[static_cast<int>(spec.method)], spec.top_k ? "_k" : "",
+                     spec.top_p ? "_p" : "", spec.penalties ? "_pen" : "");
+}
+
+}  // namespace adder::engine

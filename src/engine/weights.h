@@ -1,0 +1,20 @@
+#pragma once
+
+#include "base/log.h"
+#include "checkpoint/checkpoint.h"
+#include "engine/graphs.h"
+#include "pjrt/client.h"
+
+namespace adder::engine {
+
+/// The sizes that graphs need, from what a checkpoint says of itself.
+model::Mamba2Config model_config(const checkpoint::ModelConfig& config);
+
+using Weights = model::Params<pjrt::Buffer>;
+
+/// Uploads every parameter of `spec`, tensor by tensor, converted to the device's dtype. On CPU plugins the
+/// converted host array becomes the buffer, so nothing is held twice. Errors name the tensor.
+Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
+                             const pjrt::Client& client, const pjrt::Device& device, Progress& progress);
+
+}  // namespace adder::engine
