@@ -53,6 +53,8 @@ class Buffer {
 
   /// Copies the contents, row-major, into `host`, which must hold at least shape().bytes() and stay put until
   /// the event completes. The buffer itself may be destroyed before that.
+  /// An old CPU plugin (API 0.81) ignores the wish for row-major and copies the device's order; that differs
+  /// only for a program that asks for another layout of its results, which none of Adder's does.
   Result<Event> to_host_async(std::span<std::byte> host) const;
   /// The same, waiting for it.
   Status to_host(std::span<std::byte> host) const;

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "pjrt/plugin_search.h"
+
 namespace adder::pjrt {
 
 std::vector<std::string> test_plugin_paths() {
@@ -13,6 +15,8 @@ std::vector<std::string> test_plugin_paths() {
       if (!path.empty()) paths.push_back(path);
     return paths;
   }
+  for (const PluginCandidate& candidate : search_plugins("cpu", SearchEnvironment::system()))
+    if (candidate.found()) paths.push_back(candidate.path.string());
   return paths;
 }
 

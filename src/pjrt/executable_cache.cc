@@ -1,0 +1,178 @@
+#include "pjrt/executable_cache.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "pjrt/client_state.h"
+
+namespace adder::pjrt {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kMagic = "ADDERPJX";
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kHeaderBytes = 8 + 4 + 4 + 3 * 8;
+constexpr std::size_t kChecksumBytes = 8;
+
+constexpr std::uint64_t kFnvBasis = 0xcbf29ce484222325u, kFnvPrime = 0x100000001b3u;
+std::uint64_t fnv1a(std::string_view bytes, std::uint64_t hash = kFnvBasis) {
+  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * kFnvPrime;
+  return hash;
+}
+
+void put(std::string& out, std::uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(value >> (8 * i) & 0xff));
+}
+std::uint64_t get(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+std::string encode(const CacheKey& key, std::string_view payload) {
+  std::string out(kMagic);
+  put(out, kVersion, 4);
+  put(out, 0, 4);
+  for (std::size_t size : {key.context.size(), key.program.size(), payload.size()}) put(out, size, 8);
+  out.append(key.context).append(key.program).append(payload);
+  put(out, fnv1a(out), 8);
+  return out;
+}
+
+/// The payload of a file's bytes if they are whole, of this version, and of this key.
+std::optional<std::string> decode(std::string_view file, const CacheKey& key) {
+  if (file.size() < kHeaderBytes + kChecksumBytes || !file.starts_with(kMagic)) return std::nullopt;
+  if (get(file.substr(8, 4)) != kVersion) return std::nullopt;
+  if (get(file.substr(16, 8)) != key.context.size() || get(file.substr(24, 8)) != key.program.size())
+    return std::nullopt;
+  const std::size_t key_bytes = key.context.size() + key.program.size();
+  const std::size_t room = file.size() - kHeaderBytes - kChecksumBytes;
+  const std::uint64_t payload = get(file.substr(32, 8));
+  if (room < key_bytes || payload != room - key_bytes) return std::nullopt;
+  const std::string_view body = file.substr(0, file.size() - kChecksumBytes);
+  if (get(file.substr(body.size())) != fnv1a(body)) return std::nullopt;
+  if (file.substr(kHeaderBytes, key.context.size()) != key.context) return std::nullopt;
+  if (file.substr(kHeaderBytes + key.context.size(), key.program.size()) != key.program) return std::nullopt;
+  return std::string(body.substr(kHeaderBytes + key_bytes));
+}
+
+std::optional<std::string> read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return in.bad() ? std::nullopt : std::optional(std::move(bytes));
+}
+
+}  // namespace
+
+std::uint64_t CacheKey::hash() const {
+  // The separator keeps ("ab", "c") and ("a", "bc") apart.
+  return fnv1a(program, fnv1a(std::string_view("\0", 1), fnv1a(context)));
+}
+
+std::string cpu_identity(std::string_view cpuinfo) {
+  // x86 names, then Arm's.
+  constexpr std::array<std::string_view, 9> kFields{"vendor_id", "model name",      "cpu family",
+                                                    "model",     "flags",           "Features",
+                                                    "CPU part",  "CPU implementer", "CPU variant"};
+  std::string out;
+  while (!cpuinfo.empty()) {
+    const std::string_view line = cpuinfo.substr(0, cpuinfo.find('\n'));
+    cpuinfo.remove_prefix(std::min(line.size() + 1, cpuinfo.size()));
+    if (line.empty()) break;  // the next processor
+    const std::string_view before = line.substr(0, line.find(':'));
+    const std::string_view field = before.substr(0, before.find_last_not_of(" \t") + 1);
+    for (std::string_view wanted : kFields)
+      if (field == wanted) out.append(line).push_back('\n');
+  }
+  return out;
+}
+
+CacheKey make_cache_key(const Client& client, std::string_view program, const CompileOptions& options) {
+  const char* xla_flags = std::getenv("XLA_FLAGS");
+  const std::string encoded = options.encode();
+  std::string hex;
+  for (const char c : encoded) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return {
+      .context = fmt::format("{}compile options: {}\nXLA_FLAGS: {}\nthreads: {}\n{}", client.identity(), hex,
+                             xla_flags != nullptr ? xla_flags : "", std::thread::hardware_concurrency(),
+                             cpu_identity(read_file("/proc/cpuinfo").value_or(""))),
+      .program = std::string(program)};
+}
+
+Result<ExecutableCache> ExecutableCache::open(fs::path folder) {
+  std::error_code ec;
+  if (fs::create_directories(folder, ec)) fs::permissions(folder, fs::perms::owner_all, ec);
+  if (ec || !fs::is_directory(folder, ec))
+    return fail(ErrorCode::failed_precondition,
+                fmt::format("executable cache {}: {}", folder.string(), ec ? ec.message() : "not a folder"),
+                "name another folder, or do without the cache");
+  return ExecutableCache(std::move(folder));
+}
+
+fs::path ExecutableCache::file_of(const CacheKey& key) const {
+  return folder_ / fmt::format("{:016x}.adderx", key.hash());
+}
+
+std::optional<std::string> ExecutableCache::load(const CacheKey& key) const {
+  const auto bytes = read_file(file_of(key));
+  return bytes ? decode(*bytes, key) : std::nullopt;
+}
+
+Status ExecutableCache::store(const CacheKey& key, std::string_view payload) const {
+  const fs::path path = file_of(key);
+  std::string temporary = path.string() + ".XXXXXX";
+  if (const int file = ::mkstemp(temporary.data()); file >= 0)
+    ::close(file);
+  else
+    return fail(ErrorCode::resource_exhausted, fmt::format("executable cache {}: cannot make a file: {}",
+                                                           folder_.string(), std::strerror(errno)));
+  const auto give_up = [&](std::string_view what) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    return fail(ErrorCode::resource_exhausted, fmt::format("executable cache {}: {}", path.string(), what));
+  };
+  {
+    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
+    const std::string bytes = encode(key, payload);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    if (!out) return give_up("cannot write");
+  }
+  std::error_code ec;
+  fs::rename(temporary, path, ec);
+  if (ec) return give_up(ec.message());
+  return {};
+}
+
+Result<CachedExecutable> compile_cached(const Client& client, std::string_view program,
+                                        const CompileOptions& options, const ExecutableCache* cache) {
+  std::optional<CacheKey> key;
+  if (cache != nullptr) {
+    key = make_cache_key(client, program, options);
+    if (const auto payload = cache->load(*key)) {
+      if (auto loaded = client.load(*payload, program)) {
+        client.state()->stats.count_cache_hit();
+        return CachedExecutable{std::move(*loaded), true, std::nullopt};
+      }
+    }
+  }
+  ADDER_TRY(auto compiled, client.compile(program, options));
+  CachedExecutable out{std::move(compiled), false, std::nullopt};
+  if (key) {
+    auto payload = out.executable.serialize();
+    Status stored = payload ? cache->store(*key, *payload) : Status(fail(std::move(payload).error()));
+    if (!stored) out.not_stored = std::move(stored).error();
+  }
+  return out;
+}
+
+}  // namespace adder::pjrt

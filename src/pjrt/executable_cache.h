@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "adder/error.h"
+#include "pjrt/client.h"
+#include "pjrt/compile_options.h"
+#include "pjrt/executable.h"
+
+namespace adder::pjrt {
+
+/// All that decides what the compiler produces. Compared in full on a hit; the hash only names the file.
+struct CacheKey {
+  std::string context;  ///< compile options, plugin, platform, client options, machine
+  std::string program;  ///< the whole text
+
+  /// 64-bit FNV-1a over both.
+  std::uint64_t hash() const;
+};
+
+/// The processor's model and feature flags from the text of /proc/cpuinfo (its first processor), and nothing
+/// of it that changes from boot to boot. XLA's CPU code is compiled for exactly those.
+std::string cpu_identity(std::string_view cpuinfo);
+
+/// The key for compiling `program` on `client`, on this machine. Besides the client's identity it holds
+/// cpu_identity(), the number of threads and XLA_FLAGS.
+CacheKey make_cache_key(const Client& client, std::string_view program, const CompileOptions& options);
+
+/// Serialised executables in a folder, one file each: `<hash>.adderx`. A cache is never a reason to fail: a
+/// file that is missing, damaged, of another version or of another key is a miss, and is replaced. Nothing is
+/// evicted; deleting the folder is safe at any time. File, little endian: "ADDERPJX", u32 version, u32 zero,
+/// u64 sizes of context, program and payload, the three themselves, u64 FNV-1a of everything before. Files
+/// are trusted once their checksum and key agree, since a plugin runs what they hold: the folder must be
+/// writable by its user alone, which is how open() makes a new one.
+/// Thread rule: const members may be called from any thread, and several processes may share the folder:
+/// files appear by rename, whole or not at all.
+class ExecutableCache {
+ public:
+  /// Makes `folder`, with mode 0700, if it is not there. Error if that fails.
+  static Result<ExecutableCache> open(std::filesystem::path folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path file_of(const CacheKey& key) const;
+  /// The payload stored under `key`; nullopt for a miss.
+  std::optional<std::string> load(const CacheKey& key) const;
+  Status store(const CacheKey& key, std::string_view payload) const;
+
+ private:
+  explicit ExecutableCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  std::filesystem::path folder_;
+};
+
+struct CachedExecutable {
+  Executable executable;
+  bool hit = false;  ///< loaded from the cache: nothing was compiled
+  /// Why a fresh executable was not stored (no serialisation, disk full); for the log only.
+  std::optional<Error> not_stored;
+};
+
+/// Compiles through the cache; `cache` may be null. A payload that the plugin refuses is recompiled and
+/// replaced.
+Result<CachedExecutable> compile_cached(const Client& client, std::string_view program,
+                                        const CompileOptions& options, const ExecutableCache* cache);
+
+}  // namespace adder::pjrt
