@@ -133,7 +133,7 @@ class Builder final : public nlohmann::json_sax<Json> {
 
   bool key(string_t& value) override {
     if (options_.reject_duplicate_keys && open_.back()->contains(value))
-      return stop(fmt::format("the key {} appears twice in one object", quoted(value)));
+      return stop(fmt::format("the key {} appears twice in one object", in_quotes(value)));
     key_ = std::move(value);
     return true;
   }
@@ -219,7 +219,7 @@ Result<Json> read_json_file(const std::filesystem::path& path, const JsonOptions
   return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string(), options);
 }
 
-std::string quoted(std::string_view text, std::size_t limit) {
+std::string in_quotes(std::string_view text, std::size_t limit) {
   std::string out = "\"";
   for (const char c : text.substr(0, limit)) {
     if (c == '"' || c == '\\')
@@ -239,7 +239,7 @@ std::string describe(const Json& value) {
     case Json::value_t::boolean:
       return value.get<bool>() ? "the boolean true" : "the boolean false";
     case Json::value_t::string:
-      return "the string " + quoted(value.get_ref<const std::string&>(), 60);
+      return "the string " + in_quotes(value.get_ref<const std::string&>(), 60);
     case Json::value_t::array:
       return fmt::format("an array of {}", value.size());
     case Json::value_t::object:

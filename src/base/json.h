@@ -33,6 +33,6 @@ std::string describe(const Json& value);
 
 /// Text in double quotes for a message: control characters and quotes escaped, cut after `limit` bytes with
 /// "...". For names that come out of files and may be hostile.
-std::string quoted(std::string_view text, std::size_t limit = 120);
+std::string in_quotes(std::string_view text, std::size_t limit = 120);
 
 }  // namespace adder

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adder/error.h"
+#include "base/log.h"
+#include "checkpoint/config.h"
+#include "checkpoint/names.h"
+#include "checkpoint/store.h"
+
+namespace adder::checkpoint {
+
+/// A model on disk whose config and tensors have been found to agree: every tensor that the config implies is
+/// there, in its shape and in a float type, and nothing else is. Move-only; const members are safe from any
+/// thread. Views given out stay valid while the Checkpoint lives.
+class Checkpoint {
+ public:
+  /// A tensor of the model: what it is, and where it lies.
+  struct Entry {
+    TensorSpec spec;
+    TensorView view;
+  };
+
+  /// `path` is a directory holding config.json and weights (see TensorStore), or a weights file with
+  /// config.json beside it. generation_config.json is read if present. Errors: those of read_config,
+  /// TensorStore::open and read_generation_defaults; corrupt with ALL disagreements between config and
+  /// tensors in one message, a line each: tensor, expected, actual. Warns through `log` of what is odd but
+  /// harmless.
+  static Result<Checkpoint> open(const std::filesystem::path& path, LogSink& log = null_log());
+
+  /// As the file states it, completed from the tensors where it is silent.
+  const ModelConfig& config() const { return config_; }
+  const GenerationDefaults& generation_defaults() const { return generation_; }
+
+  /// By canonical name ("backbone.layers.3.mixer.in_proj.weight"), whatever the file calls it. The tied head
+  /// is not a tensor of its own. Errors: not_found.
+  Result<TensorView> tensor(std::string_view canonical) const;
+  /// The tensors the model uses, in canonical order (see manifest()).
+  const std::vector<Entry>& entries() const { return entries_; }
+  /// See TensorSource::release.
+  void release(const TensorView& view) const { store_.release(view); }
+
+  std::int64_t parameter_count() const { return parameters_; }  ///< elements of entries()
+  std::int64_t stored_bytes() const { return bytes_; }          ///< bytes of entries(), in the file's dtypes
+  std::string format() const { return store_.format(); }
+  /// The directory that holds config.json, and with it the tokenizer.
+  const std::filesystem::path& directory() const { return directory_; }
+  const TensorStore& store() const { return store_; }
+
+  /// Identifies the model in state files: 64 bits over the sizes and constants of the config, the canonical
+  /// names, dtypes and shapes of the tensors, and a sample of each one's bytes. The same for every sharding
+  /// and naming of the same weights, on every machine; another for another dtype. Not cryptographic.
+  std::uint64_t fingerprint() const { return fingerprint_; }
+
+ private:
+  Checkpoint(std::filesystem::path directory, ModelConfig config, GenerationDefaults generation,
+             TensorStore store, std::vector<Entry> entries);
+
+  std::filesystem::path directory_;
+  ModelConfig config_;
+  GenerationDefaults generation_;
+  TensorStore store_;
+  std::vector<Entry> entries_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::int64_t parameters_ = 0, bytes_ = 0;
+  std::uint64_t fingerprint_ = 0;
+};
+
+}  // namespace adder::checkpoint
