@@ -11,8 +11,8 @@ namespace adder::hlo {
 /// A Value, or a number that becomes a scalar of the other operand's dtype. Captures the caller's line.
 class Operand {
  public:
-  Operand(Value value, Loc loc = Loc::current()) : value_(value), loc_(loc) {}       // NOLINT: implicit by design
-  Operand(double number, Loc loc = Loc::current()) : number_(number), loc_(loc) {}   // NOLINT
+  Operand(Value value, Loc loc = Loc::current()) : value_(value), loc_(loc) {}  // NOLINT: implicit by design
+  Operand(double number, Loc loc = Loc::current()) : number_(number), loc_(loc) {}  // NOLINT
   const std::optional<Value>& value() const { return value_; }
   double number() const { return number_; }
   const Loc& loc() const { return loc_; }
@@ -46,7 +46,8 @@ Value expand_dims(Value x, std::int64_t axis, Loc loc = Loc::current());
 /// reshape with at most one -1.
 Value view(Value x, Dims dims, Loc loc = Loc::current());
 /// Elements [start, limit) of one axis.
-Value slice_axis(Value x, std::int64_t axis, std::int64_t start, std::int64_t limit, Loc loc = Loc::current());
+Value slice_axis(Value x, std::int64_t axis, std::int64_t start, std::int64_t limit,
+                 Loc loc = Loc::current());
 /// Cuts one axis into consecutive pieces whose sizes must add up.
 Values split(Value x, const Dims& sizes, std::int64_t axis = -1, Loc loc = Loc::current());
 /// Zeros of one shape.

@@ -57,7 +57,8 @@ struct Cost {
 class Function {
  public:
   const std::string& name() const;
-  /// Declares the next argument. All arguments come before the first op that uses them; any time before finish.
+  /// Declares the next argument. All arguments come before the first op that uses them; any time before
+  /// finish.
   Value argument(Shape shape, ArgumentOptions options = {}, Loc loc = Loc::current());
   /// Ends the function. Throws BuildError on a second call, an unknown donated_to, or a shape mismatch there.
   void finish(std::vector<NamedValue> results, Loc loc = Loc::current());
@@ -74,7 +75,8 @@ class Function {
   std::unique_ptr<FunctionBody> body_;
 };
 
-/// A StableHLO module: one public `main` and any private functions it calls. Owns its functions; not copyable.
+/// A StableHLO module: one public `main` and any private functions it calls. Owns its functions; not
+/// copyable.
 class Module {
  public:
   explicit Module(std::string name);

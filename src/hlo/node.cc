@@ -82,12 +82,18 @@ const OpInfo& info(OpKind kind) { return kTable[static_cast<std::size_t>(kind)];
 
 bool accepts(Accepts what, DType dtype) {
   switch (what) {
-    case Accepts::any: return true;
-    case Accepts::number: return dtype != DType::i1;
-    case Accepts::floating: return is_float(dtype);
-    case Accepts::signed_number: return is_float(dtype) || is_signed_integer(dtype);
-    case Accepts::logical: return is_integer(dtype) || dtype == DType::i1;
-    case Accepts::integer: return is_integer(dtype);
+    case Accepts::any:
+      return true;
+    case Accepts::number:
+      return dtype != DType::i1;
+    case Accepts::floating:
+      return is_float(dtype);
+    case Accepts::signed_number:
+      return is_float(dtype) || is_signed_integer(dtype);
+    case Accepts::logical:
+      return is_integer(dtype) || dtype == DType::i1;
+    case Accepts::integer:
+      return is_integer(dtype);
   }
   return false;
 }

@@ -16,16 +16,68 @@ namespace adder::hlo {
 
 /// Every op that a graph can hold, in the order of ops.h.
 enum class OpKind : std::uint8_t {
-  abs, ceil, cosine, exponential, exponential_minus_one, floor, is_finite, log, log_plus_one, logistic,
-  negate, not_, round_nearest_even, rsqrt, sign, sine, sqrt, tanh,
-  add, and_, atan2, divide, maximum, minimum, multiply, or_, power, remainder, shift_left,
-  shift_right_arithmetic, shift_right_logical, subtract, xor_,
-  compare, select, clamp, convert, bitcast_convert,
-  constant, iota, broadcast_in_dim, reshape, transpose, reverse, slice, dynamic_slice, dynamic_update_slice,
-  concatenate, pad, gather, scatter,
-  dot_general, reduce, reduce_window, sort, top_k, rng_bit_generator,
-  while_, if_, call, optimization_barrier,
-};  // clang-format keeps one name a line out of this table by hand
+  abs,
+  ceil,
+  cosine,
+  exponential,
+  exponential_minus_one,
+  floor,
+  is_finite,
+  log,
+  log_plus_one,
+  logistic,
+  negate,
+  not_,
+  round_nearest_even,
+  rsqrt,
+  sign,
+  sine,
+  sqrt,
+  tanh,
+  add,
+  and_,
+  atan2,
+  divide,
+  maximum,
+  minimum,
+  multiply,
+  or_,
+  power,
+  remainder,
+  shift_left,
+  shift_right_arithmetic,
+  shift_right_logical,
+  subtract,
+  xor_,
+  compare,
+  select,
+  clamp,
+  convert,
+  bitcast_convert,
+  constant,
+  iota,
+  broadcast_in_dim,
+  reshape,
+  transpose,
+  reverse,
+  slice,
+  dynamic_slice,
+  dynamic_update_slice,
+  concatenate,
+  pad,
+  gather,
+  scatter,
+  dot_general,
+  reduce,
+  reduce_window,
+  sort,
+  top_k,
+  rng_bit_generator,
+  while_,
+  if_,
+  call,
+  optimization_barrier,
+};
 inline constexpr int kOpKinds = static_cast<int>(OpKind::optimization_barrier) + 1;
 
 /// Element types an elementwise op takes.
@@ -137,8 +189,8 @@ struct Node;
 
 /// A block of nodes: a function's body, or one of the regions of a while, if, reduce, sort or scatter.
 struct Region {
-  std::uint32_t id = 0;      ///< unique in its function, never reused
-  bool may_capture = true;   ///< whether nodes may use values of enclosing regions
+  std::uint32_t id = 0;     ///< unique in its function, never reused
+  bool may_capture = true;  ///< whether nodes may use values of enclosing regions
   std::vector<ValueId> arguments;
   std::vector<Node> nodes;
   std::vector<ValueId> yields;

@@ -47,7 +47,8 @@ Value sine(Value x, Loc loc = Loc::current());
 Value sqrt(Value x, Loc loc = Loc::current());
 Value tanh(Value x, Loc loc = Loc::current());
 
-// --- elementwise binary and ternary: same shapes ------------------------------------------------------------
+// --- elementwise binary and ternary: same shapes
+// ------------------------------------------------------------
 Value add(Value lhs, Value rhs, Loc loc = Loc::current());
 Value and_(Value lhs, Value rhs, Loc loc = Loc::current());
 Value atan2(Value lhs, Value rhs, Loc loc = Loc::current());
@@ -81,18 +82,20 @@ Value reshape(Value operand, Dims dims, Loc loc = Loc::current());
 Value transpose(Value operand, Dims permutation, Loc loc = Loc::current());
 Value reverse(Value operand, Dims dimensions, Loc loc = Loc::current());
 /// Empty strides mean 1 everywhere.
-Value slice(Value operand, Dims start_indices, Dims limit_indices, Dims strides = {}, Loc loc = Loc::current());
+Value slice(Value operand, Dims start_indices, Dims limit_indices, Dims strides = {},
+            Loc loc = Loc::current());
 /// One scalar integer index a dimension; clamped by the op so that the slice fits.
 Value dynamic_slice(Value operand, const Values& start_indices, Dims slice_sizes, Loc loc = Loc::current());
-Value dynamic_update_slice(Value operand, Value update, const Values& start_indices, Loc loc = Loc::current());
+Value dynamic_update_slice(Value operand, Value update, const Values& start_indices,
+                           Loc loc = Loc::current());
 Value concatenate(const Values& inputs, std::int64_t dimension, Loc loc = Loc::current());
 /// Empty interior means 0 everywhere; edge padding may be negative.
 Value pad(Value operand, Value padding_value, Dims edge_low, Dims edge_high, Dims interior = {},
           Loc loc = Loc::current());
 
 struct GatherDims {
-  Dims offset_dims = {}, collapsed_slice_dims = {}, operand_batching_dims = {}, start_indices_batching_dims = {},
-       start_index_map = {};
+  Dims offset_dims = {}, collapsed_slice_dims = {}, operand_batching_dims = {},
+       start_indices_batching_dims = {}, start_index_map = {};
   std::int64_t index_vector_dim = 0;
 };
 Value gather(Value operand, Value start_indices, const GatherDims& dims, Dims slice_sizes,
@@ -120,14 +123,16 @@ struct DotOptions {
   std::optional<DType> result_dtype;
 };
 /// Result dims: batching, lhs free, rhs free.
-Value dot_general(Value lhs, Value rhs, const DotDims& dims, DotOptions options = {}, Loc loc = Loc::current());
+Value dot_general(Value lhs, Value rhs, const DotDims& dims, DotOptions options = {},
+                  Loc loc = Loc::current());
 
 enum class Reduction { add, maximum, minimum, multiply, and_, or_ };
 /// Reduces over `dimensions` (which disappear), from the reduction's neutral element.
 Value reduce(Value operand, Reduction reduction, Dims dimensions, Loc loc = Loc::current());
 /// General form: N operands of one dims, N scalar inits; `body(lhs..., rhs...)` gives N scalars.
 Values reduce(const Values& operands, const Values& inits, Dims dimensions,
-              const std::function<Values(const Values& lhs, const Values& rhs)>& body, Loc loc = Loc::current());
+              const std::function<Values(const Values& lhs, const Values& rhs)>& body,
+              Loc loc = Loc::current());
 
 struct WindowDims {
   Dims window_dimensions = {}, window_strides = {}, padding_low = {}, padding_high = {};

@@ -193,11 +193,14 @@ std::string op_name(OpKind kind) {
 
 // --- functions --------------------------------------------------------------------------------------------
 
-/// Names in comments must not end the line.
-std::string one_line(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  return text;
+/// An MLIR string literal.
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (char c : text) {
+    const bool plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
+    result += plain ? std::string(1, c) : fmt::format("\\{:02X}", static_cast<unsigned char>(c));
+  }
+  return result + "\"";
 }
 
 class FunctionPrinter {
@@ -242,21 +245,20 @@ void FunctionPrinter::header() {
   text_ += fmt::format("  func.func {} @{}(", body_.is_public ? "public" : "private", body_.name);
   const auto& arguments = body_.signature.arguments;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto& [name, shape, donated_to] = arguments[i];
     names_[body_.root.arguments[i]] = fmt::format("%arg{}", i);
-    text_ += fmt::format("\n      %arg{}: {}", i, type(arguments[i].shape));
-    const int alias = body_.signature.result_index(arguments[i].donated_to);
-    if (!arguments[i].donated_to.empty() && alias >= 0)
-      text_ += fmt::format(" {{tf.aliasing_output = {} : i32}}", alias);
-    if (i + 1 < arguments.size()) text_ += ",";
-    if (!arguments[i].name.empty()) text_ += "  // " + one_line(arguments[i].name);
+    text_ += fmt::format("{}\n      %arg{}: {}", i ? "," : "", i, type(shape));
+    const int alias = donated_to.empty() ? -1 : body_.signature.result_index(donated_to);
+    if (alias >= 0) text_ += fmt::format(" {{tf.aliasing_output = {} : i32}}", alias);
+    if (!name.empty()) text_ += " loc(" + quoted(name) + ")";
   }
-  text_ += arguments.empty() ? ") -> (" : "\n  ) -> (";
+  text_ += ") -> (";
   const auto& results = body_.signature.results;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    text_ += fmt::format("\n      {}{}", type(results[i].shape), i + 1 < results.size() ? "," : "");
-    if (!results[i].name.empty()) text_ += "  // " + one_line(results[i].name);
+    text_ += fmt::format("{}\n      {}", i ? "," : "", type(results[i].shape));
+    if (!results[i].name.empty()) text_ += " {jax.result_info = " + quoted(results[i].name) + "}";
   }
-  text_ += results.empty() ? ") {\n" : "\n  ) {\n";
+  text_ += ") {\n";
 }
 
 void FunctionPrinter::region(const Region& region, int depth) {
