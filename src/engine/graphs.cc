@@ -139,7 +139,7 @@ Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& s
 
 void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec) {
   Function& f = module.main();
-  const Shape rows_s32{DType::s32, {spec.batch}}, rows_f32{DType::f32, {spec.batch}};
+  const Shape rows_s32{DType::s32, {spec.batch}};
   const Params<Value> w = declare_params(f, model);
   Carry carry;
   carry.state = declare_state(f, model, spec.batch);
@@ -148,12 +148,13 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
   carry.remaining = donated(f, "remaining", rows_s32);
   if (spec.sampler.penalties)
     carry.history = donated(f, "history", {DType::s32, {spec.batch, model.config.vocab_rows}});
-  const SamplerParams<Shape> shapes{{DType::u32, {spec.batch, 2}}, rows_f32, rows_f32, rows_f32, rows_f32,
-                                    rows_f32,                      rows_f32, rows_s32};
   SamplerParams<Value> sampler;
-  visit_sampler([&](const char* name, const Shape& shape,
-                    Value& value) { value = f.argument(shape, {.name = name}); },
-                shapes, sampler);
+  visit_sampler(
+      [&](const std::string& name, Value& value) {
+        const DType dtype = name == "key" ? DType::u32 : name == "top_k" ? DType::s32 : DType::f32;
+        value = f.argument({dtype, name == "key" ? Dims{spec.batch, 2} : Dims{spec.batch}}, {.name = name});
+      },
+      sampler);
   Value stop_ids = f.argument({DType::s32, {kStopIds}}, {.name = "stop_ids"});
   carry.tokens = zeros(f, {DType::s32, {spec.batch, spec.steps}});
   carry.logprobs = zeros(f, {DType::f32, {spec.batch, spec.steps}});
