@@ -47,7 +47,7 @@ Error take_error(const PJRT_Api* api, const char* function, PJRT_Error* error) {
     auto args = make_args(get_code);
     args.error = error;
     PJRT_Error* nested = api->PJRT_Error_GetCode(&args);
-    if (nested == nullptr) code = args.code;
+    if (nested == nullptr) code = as_number(args.code);
     if (nested != nullptr && nested != error) {
       auto destroy = make_args(ADDER_PJRT(PJRT_Error_Destroy));
       destroy.error = nested;

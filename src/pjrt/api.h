@@ -36,6 +36,16 @@ bool has(const PJRT_Api* api, const Function<Return, Args>& function) {
   return api->struct_size >= function.offset + sizeof(void*) && api->*function.member != nullptr;
 }
 
+/// The number in a C enum that a plugin filled in. A newer plugin may know values that our header does not,
+/// and to read those as the enum is undefined.
+template <class Enum>
+int as_number(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number;
+  std::memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
 /// "INVALID_ARGUMENT" for 3; "code 99" for a number that our header does not know.
 std::string pjrt_code_name(int code);
 

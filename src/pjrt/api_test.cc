@@ -8,7 +8,7 @@
 
 // The call path against a hand-made function table, for what real plugins cannot be made to do.
 struct PJRT_Error {
-  PJRT_Error_Code code;
+  int code;
   std::string message;
   int* destroyed;
 };
@@ -26,7 +26,7 @@ PJRT_Api make_table() {
   api.struct_size = PJRT_Api_STRUCT_SIZE;
   api.pjrt_api_version.minor_version = 7;
   api.PJRT_Error_GetCode = [](PJRT_Error_GetCode_Args* args) -> PJRT_Error* {
-    args->code = args->error->code;
+    std::memcpy(&args->code, &args->error->code, sizeof(args->code));
     return nullptr;
   };
   api.PJRT_Error_Message = [](PJRT_Error_Message_Args* args) {
@@ -66,7 +66,7 @@ TEST(ApiTest, NamesFunctionAndCodeAndFreesTheError) {
 TEST(ApiTest, TakesCodesFromNewerPlugins) {
   const PJRT_Api api = make_table();
   int destroyed = 0;
-  PJRT_Error error{static_cast<PJRT_Error_Code>(99), "new", &destroyed};
+  PJRT_Error error{99, "new", &destroyed};
   const Error ours = take_error(&api, "f", &error);
   EXPECT_EQ(ours.code, ErrorCode::internal);
   EXPECT_EQ(ours.message, "f: code 99: new");

@@ -38,11 +38,11 @@ Status Buffer::read_shape() {
   ADDER_CHECK(check_filled("Buffer::read_shape"));
   const auto fill = [&](auto& a) { a.buffer = raw_; };
   ADDER_TRY(const auto type, call(client_->api, ADDER_PJRT(PJRT_Buffer_ElementType), fill));
-  const auto dtype = from_buffer_type(type.type);
+  const auto dtype = from_buffer_type(as_number(type.type));
   if (!dtype)
-    return fail(ErrorCode::unsupported,
-                fmt::format("PJRT_Buffer_ElementType: element type {} has no Adder dtype",
-                            static_cast<int>(type.type)));
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("PJRT_Buffer_ElementType: element type {} has no Adder dtype", as_number(type.type)));
   ADDER_TRY(const auto dims, call(client_->api, ADDER_PJRT(PJRT_Buffer_Dimensions), fill));
   shape_ = {*dtype, Dims(dims.dims, dims.dims + dims.num_dims)};
   return {};

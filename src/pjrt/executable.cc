@@ -75,7 +75,7 @@ Status Executable::read_outputs() {
   std::vector<Shape> shapes;
   const std::int64_t* at = dims->dims;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto dtype = from_buffer_type(types->output_types[i]);
+    const auto dtype = from_buffer_type(as_number(types->output_types[i]));
     if (!dtype) return {};
     shapes.push_back({*dtype, Dims(at, at + dims->dim_sizes[i])});
     at += dims->dim_sizes[i];

@@ -12,7 +12,7 @@ namespace {
 
 NamedValue from_c(const PJRT_NamedValue& c) {
   NamedValue out{std::string(c.name, c.name_size), false};
-  switch (c.type) {
+  switch (as_number(c.type)) {
     case PJRT_NamedValue_kString:
       out.value = std::string(c.string_value, c.value_size);
       break;
