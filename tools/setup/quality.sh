@@ -7,15 +7,26 @@ cpp_files() {
     grep -E '\.(h|cc|cpp)$' | while IFS= read -r file; do [[ ! -f $root/$file ]] || echo "$file"; done || true
 }
 
+# unformatted FILE...: prints those that clang-format would change.
+unformatted() {
+  # shellcheck disable=SC2016  # the inner shell expands it
+  printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 16 bash -c \
+    'for file; do clang-format-16 --style=file --dry-run -Werror "$file" 2>/dev/null || echo "$file"; done' _
+}
+
 cmd_format() {
-  local -a files mode=(-i)
-  [[ ${1:-} != --check ]] || mode=(--dry-run -Werror)
+  local -a files bad
   need_packages git:git "${format_packages[@]}"
+  cd "$root"
   mapfile -t files < <(cpp_files)
   ((${#files[@]})) || return 0
-  step="checking the format"
-  hint="./x format puts it right"
-  (cd "$root" && printf '%s\0' "${files[@]}" | xargs -0 -P "$(nproc)" -n 16 clang-format-16 --style=file "${mode[@]}")
+  mapfile -t bad < <(unformatted "${files[@]}" | sort)
+  ((${#bad[@]})) || return 0
+  if [[ ${1:-} == --check ]]; then
+    die "not in the project's format: ${bad[*]}" "./x format puts it right"
+  fi
+  clang-format-16 --style=file -i "${bad[@]}"
+  say "formatted ${bad[*]}"
 }
 
 # changed_files: C++ sources under src/ that differ from where this branch left its origin, or are new. A clone
@@ -46,8 +57,8 @@ cmd_lint() {
   mapfile -t files < <(in_compile_commands "${files[@]}")
   ((${#files[@]})) || { say "lint: no file of src/ has changed"; return 0; }
   begin "clang-tidy over ${#files[@]} files" "the findings are above; .clang-tidy says what is checked"
-  (cd "$root" && printf '%s\0' "${files[@]}" |
-    xargs -0 -P "$(nproc)" -n 1 clang-tidy-16 -p build/release --quiet 2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -' >&2))
+  printf '%s\0' "${files[@]}" | xargs -0 -P "$(nproc)" -n 1 clang-tidy-16 -p build/release --quiet \
+    2> >(grep -vE 'warnings? (generated|treated)|^Suppressed|^Use -' >&2)
 }
 
 # in_compile_commands FILE...: those that the release tree compiles; clang-tidy can only guess at others.
