@@ -5,31 +5,13 @@
 #include <cstring>
 #include <limits>
 
+#include "base/half.h"
 #include "hlo/infer_checks.h"
 
 static_assert(std::endian::native == std::endian::little, "constants are written in host order");
 
 namespace adder::hlo {
 namespace {
-
-/// Exponent and fraction widths of an IEEE-like binary format.
-struct FloatFormat {
-  int exponent_bits, fraction_bits;
-  int bias() const { return (1 << (exponent_bits - 1)) - 1; }
-  std::uint64_t infinity() const { return ((std::uint64_t{1} << exponent_bits) - 1) << fraction_bits; }
-};
-FloatFormat format_of(DType dtype) {
-  switch (dtype) {
-    case DType::f16:
-      return {5, 10};
-    case DType::bf16:
-      return {8, 7};
-    case DType::f32:
-      return {8, 23};
-    default:
-      return {11, 52};
-  }
-}
 
 std::string low_bytes(std::uint64_t bits, DType dtype) {
   std::string bytes(static_cast<std::size_t>(byte_size(dtype)), '\0');
@@ -39,18 +21,17 @@ std::string low_bytes(std::uint64_t bits, DType dtype) {
 
 std::uint64_t sign_bit(DType dtype) { return std::uint64_t{1} << (8 * byte_size(dtype) - 1); }
 
-std::uint64_t round_to_format(double value, FloatFormat f) {
-  const std::uint64_t sign = std::uint64_t{std::signbit(value)} << (f.exponent_bits + f.fraction_bits);
-  if (std::isnan(value)) return sign | f.infinity() | (std::uint64_t{1} << (f.fraction_bits - 1));
-  if (std::isinf(value)) return sign | f.infinity();
-  if (value == 0) return sign;
-  // Subnormals share the smallest exponent. A fraction that rounds up to the next power of two carries into
-  // the exponent by the addition, up to infinity.
-  const int exponent = std::max(std::ilogb(value), 1 - f.bias());
-  const double scaled = std::nearbyint(std::ldexp(std::fabs(value), f.fraction_bits - exponent));
-  const std::uint64_t bits = (static_cast<std::uint64_t>(exponent + f.bias() - 1) << f.fraction_bits) +
-                             static_cast<std::uint64_t>(scaled);
-  return sign | std::min(bits, f.infinity());
+std::uint64_t float_bits(DType dtype, double value) {
+  switch (dtype) {
+    case DType::f16:
+      return f64_to_f16(value);
+    case DType::bf16:
+      return f64_to_bf16(value);
+    case DType::f32:
+      return std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    default:
+      return std::bit_cast<std::uint64_t>(value);
+  }
 }
 
 /// [lowest, highest] of an integer dtype other than u64, whose highest does not fit.
@@ -70,7 +51,7 @@ IntegerRange range_of(DType dtype) {
 }  // namespace
 
 std::string encode(DType dtype, double value) {
-  if (is_float(dtype)) return low_bytes(round_to_format(value, format_of(dtype)), dtype);
+  if (is_float(dtype)) return low_bytes(float_bits(dtype, value), dtype);
   const IntegerRange range = range_of(dtype);
   // The highest value of s64 and u64 rounds up as a double, so compare below it plus one.
   const bool fits = value == std::trunc(value) && value >= static_cast<double>(range.lowest) &&
@@ -105,19 +86,17 @@ std::uint64_t decode_bits(std::string_view bytes) {
 }
 
 double decode_float(DType dtype, std::string_view bytes) {
-  const FloatFormat f = format_of(dtype);
-  const std::uint64_t bits = decode_bits(bytes), one = std::uint64_t{1} << f.fraction_bits;
-  const bool negative = (bits >> (f.exponent_bits + f.fraction_bits)) & 1;
-  const std::uint64_t fraction = bits & (one - 1), exponent = (bits & f.infinity()) >> f.fraction_bits;
-  double value;
-  if ((bits & f.infinity()) == f.infinity())
-    value = fraction ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
-  else if (exponent == 0)
-    value = std::ldexp(static_cast<double>(fraction), 1 - f.bias() - f.fraction_bits);
-  else
-    value = std::ldexp(static_cast<double>(fraction + one),
-                       static_cast<int>(exponent) - f.bias() - f.fraction_bits);
-  return negative ? -value : value;
+  const std::uint64_t bits = decode_bits(bytes);
+  switch (dtype) {
+    case DType::f16:
+      return f16_to_f32(static_cast<std::uint16_t>(bits));
+    case DType::bf16:
+      return bf16_to_f32(static_cast<std::uint16_t>(bits));
+    case DType::f32:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    default:
+      return std::bit_cast<double>(bits);
+  }
 }
 
 }  // namespace adder::hlo

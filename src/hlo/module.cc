@@ -21,7 +21,7 @@ std::string symbol(std::string name) {
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
     if (!ok) c = '_';
   }
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.') name.insert(0, "_");
+  if (name.empty() || (name[0] >= '0' && name[0] <= '9') || name[0] == '.') name.insert(name.begin(), '_');
   return name;
 }
 

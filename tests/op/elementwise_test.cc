@@ -161,18 +161,18 @@ TEST_F(Elementwise, SelectAndClamp) {
 TEST_F(Elementwise, ConvertBetweenAllDtypes) {
   const std::vector<DType> dtypes{DType::i1,  DType::s8,  DType::s32, DType::s64,  DType::u8,
                                   DType::u32, DType::u64, DType::f16, DType::bf16, DType::f32};
+  std::vector<Tensor> inputs, expected;
   for (DType from : dtypes) {
-    std::vector<Tensor> expected;
+    inputs.push_back(tensor(from, {2}, {0, 1}));
     for (DType to : dtypes) expected.push_back(tensor(to, {2}, {0, 1}));
-    expect(
-        {tensor(from, {2}, {0, 1})},
-        [&](const Values& a) {
-          Values results;
-          for (DType to : dtypes) results.push_back(hlo::convert(a[0], to));
-          return results;
-        },
-        expected);
   }
+  auto convert_all = [&](const Values& a) {
+    Values results;
+    for (const Value& from : a)
+      for (DType to : dtypes) results.push_back(hlo::convert(from, to));
+    return results;
+  };
+  expect(inputs, convert_all, expected);
   expect(
       {f32({3}, {-2.75, 3.5, 100})},
       [](const Values& a) -> Values {
