@@ -134,8 +134,9 @@ void derive_heads(Draft& draft) {
         fmt::format("expand {} times the model width {} is not a whole number", draft.expand, c.d_model));
     return;
   }
-  const std::int64_t fallback =
-      draft.stated_heads ? std::max<std::int64_t>(1, c.d_inner / *draft.stated_heads) : 64;
+  // Where not even the default divides E, one head stands in until the tensors tell.
+  std::int64_t fallback = c.d_inner % 64 == 0 ? 64 : c.d_inner;
+  if (draft.stated_heads) fallback = std::max<std::int64_t>(1, c.d_inner / *draft.stated_heads);
   draft.take<std::int64_t>(c.head_dim, draft.stated_head_dim, fallback, Field::head_dim);
   draft.take<std::int64_t>(c.n_heads, draft.stated_heads, c.d_inner / c.head_dim, Field::n_heads);
 }
