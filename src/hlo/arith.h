@@ -56,7 +56,8 @@ Value zeros(Function& f, Shape shape, Loc loc = Loc::current());
 Value sum(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::current());
 Value mean(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::current());
 Value max_over(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::current());
-/// Index of the largest element along the last axis, s32; the lowest index wins ties.
+/// Index of the largest element along the last axis, s32; the lowest index wins ties. NaN counts as the
+/// lowest value, so it never wins over a number; a row of nothing but NaN and -inf gives 0.
 Value argmax(Value x, Loc loc = Loc::current());
 Value silu(Value x, Loc loc = Loc::current());      ///< x·logistic(x)
 Value softplus(Value x, Loc loc = Loc::current());  ///< log(1 + e^x) without overflow

@@ -129,7 +129,7 @@ struct IndexTensor {
 };
 IndexTensor split_indices(const Shape& indices, std::int64_t index_vector_dim) {
   require(is_integer(indices.dtype), "indices are {}, expected integers", indices);
-  // gather (C2), scatter (C13)
+  // gather (C2), scatter (C22)
   require(0 <= index_vector_dim && index_vector_dim <= indices.rank(),
           "index_vector_dim {} is not within the rank of {}", index_vector_dim, indices);
   IndexTensor result;
@@ -142,7 +142,8 @@ IndexTensor split_indices(const Shape& indices, std::int64_t index_vector_dim) {
   return result;
 }
 
-/// Batching dimensions of gather and scatter: valid, unlike the index vector's, and of equal size.
+/// Batching dimensions, (C13)-(C17) of gather and (C14)-(C18) of scatter: valid, apart from the index
+/// vector's, and of equal size.
 void check_index_batching(const Shape& x, const Shape& indices, const Dims& x_batching,
                           const Dims& index_batching, std::int64_t index_vector_dim) {
   check_axes(index_batching, indices, "indices' batching dimensions");
@@ -165,9 +166,9 @@ Shape infer(const GatherAttributes& a, const Shapes& operands) {
   require(static_cast<std::int64_t>(d.start_index_map.size()) == index.vector_size,
           "start_index_map {} needs the index vector's size {} for {} and {}", d.start_index_map,
           index.vector_size, x, indices);
-  check_axes(dropped, x, "collapsed_slice_dims and operand_batching_dims");  // (C6)-(C11)
-  check_sorted(d.collapsed_slice_dims, "collapsed_slice_dims");
-  check_sorted(d.operand_batching_dims, "operand_batching_dims");
+  check_axes(dropped, x, "collapsed_slice_dims and operand_batching_dims");  // (C6), (C8), (C11)
+  check_sorted(d.collapsed_slice_dims, "collapsed_slice_dims");              // (C7)
+  check_sorted(d.operand_batching_dims, "operand_batching_dims");            // (C10)
   check_axes(joined(d.start_index_map, d.operand_batching_dims), x,
              "start_index_map and operand_batching_dims");  // (C18), (C19)
   check_index_batching(x, indices, d.operand_batching_dims, d.start_indices_batching_dims,
@@ -182,7 +183,7 @@ Shape infer(const GatherAttributes& a, const Shapes& operands) {
       window.push_back(size);
     else
       require(size <= 1, "slice_sizes {} keep more than one of the dropped dim {} of {}", a.slice_sizes, i,
-              x);
+              x);  // (C9), (C12)
   }
   // (C1)
   require(window.size() == d.offset_dims.size(), "offset_dims {} for {} window dimensions of {}",
@@ -201,18 +202,19 @@ Shape infer(const ScatterAttributes& a, const Shapes& operands) {
   const ScatterDims& d = a.dims;
   const IndexTensor index = split_indices(indices, d.index_vector_dim);
   const Dims dropped = joined(d.inserted_window_dims, d.input_batching_dims);
-  require(updates.dtype == x.dtype, "updates {} and input {} differ in dtype", updates, x);
-  check_axes(dropped, x, "inserted_window_dims and input_batching_dims");
-  check_sorted(d.inserted_window_dims, "inserted_window_dims");
-  check_sorted(d.input_batching_dims, "input_batching_dims");
+  require(updates.dtype == x.dtype, "updates {} and input {} differ in dtype", updates, x);  // (C6)
+  check_axes(dropped, x, "inserted_window_dims and input_batching_dims");  // (C9), (C11), (C13)
+  check_sorted(d.inserted_window_dims, "inserted_window_dims");            // (C10)
+  check_sorted(d.input_batching_dims, "input_batching_dims");              // (C12)
   check_axes(joined(d.scatter_dims_to_operand_dims, d.input_batching_dims), x,
-             "scatter_dims_to_operand_dims and input_batching_dims");
+             "scatter_dims_to_operand_dims and input_batching_dims");  // (C20), (C21)
+  // (C19)
   require(static_cast<std::int64_t>(d.scatter_dims_to_operand_dims.size()) == index.vector_size,
           "scatter_dims_to_operand_dims {} needs the index vector's size {} for {} and {}",
           d.scatter_dims_to_operand_dims, index.vector_size, x, indices);
   check_index_batching(x, indices, d.input_batching_dims, d.scatter_indices_batching_dims,
                        d.index_vector_dim);
-  check_axes(d.update_window_dims, updates, "update_window_dims");
+  check_axes(d.update_window_dims, updates, "update_window_dims");  // (C7), (C8)
   check_sorted(d.update_window_dims, "update_window_dims");
   // (C2)
   require(d.update_window_dims.size() + dropped.size() == x.dims.size(), "update_window_dims {} for {}",

@@ -47,8 +47,10 @@ struct Signature {
 struct Cost {
   std::int64_t dot_flops = 0;          ///< 2·M·N·K of every dot_general
   std::int64_t elementwise_flops = 0;  ///< one per output element of arithmetic ops, one per input of reduce
-  /// Least traffic to main memory: arguments read (those used inside a loop once per iteration), loop-carried
-  /// values read and written once per iteration where the body changes them, results written.
+  /// Least traffic to main memory: arguments read (those used inside a loop once per iteration, however often
+  /// the body names them), loop-carried values read and written once per iteration where the body changes
+  /// them, results written unless a loop carried them. Of an argument that only slices and gathers touch, and
+  /// of a carried value that only dynamic_update_slice changes, the touched part counts.
   std::int64_t bytes = 0;
   Cost& operator+=(const Cost& other);
 };

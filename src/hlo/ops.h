@@ -129,7 +129,8 @@ Value dot_general(Value lhs, Value rhs, const DotDims& dims, DotOptions options 
 enum class Reduction { add, maximum, minimum, multiply, and_, or_ };
 /// Reduces over `dimensions` (which disappear), from the reduction's neutral element.
 Value reduce(Value operand, Reduction reduction, Dims dimensions, Loc loc = Loc::current());
-/// General form: N operands of one dims, N scalar inits; `body(lhs..., rhs...)` gives N scalars.
+/// General form: N operands of one dims, N scalar inits; `body(lhs..., rhs...)` gives N scalars. The bodies
+/// of reduce, scatter and sort may use only their arguments and constants they make themselves.
 Values reduce(const Values& operands, const Values& inits, Dims dimensions,
               const std::function<Values(const Values& lhs, const Values& rhs)>& body,
               Loc loc = Loc::current());
