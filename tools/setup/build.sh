@@ -45,13 +45,17 @@ link_plugins() {
   ln -sfn ../../plugins "$1/bin/plugins"
 }
 
-# compile PRESET TARGET...: silent when everything is up to date.
+# compile PRESET TARGET...: ninja shows what it does, and says nothing when everything is up to date.
 compile() {
-  local preset=$1 tree=$root/build/$1
+  local tree=$root/build/$1
   shift
-  [[ $(ninja -C "$tree" -n "$@" 2>/dev/null | tail -1) == *"no work to do"* ]] && return
-  begin "building $* in build/$preset" "the compiler's message is above; ./x help lists the presets"
-  cmake --build "$tree" --target "$@" >&2
+  step="building $* in ${tree#"$root/"}"
+  hint="the compiler's message is above; ./x help lists the presets"
+  if [[ -t 2 ]]; then
+    cmake --build "$tree" --target "$@" >&2
+  else
+    cmake --build "$tree" --target "$@" 2>&1 | sed -u '/no work to do/d; /Re-checking globbed/d' >&2
+  fi
 }
 
 # publish_binary PRESET: build/adder is the release program. A hard link, so that a program that asks where it

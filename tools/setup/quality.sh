@@ -41,7 +41,7 @@ changed_files() {
   else
     { git -C "$root" diff --name-only --diff-filter=d "$base" -- src
       git -C "$root" ls-files --others --exclude-standard -- src; } | sort -u
-  fi | grep -E '\.cc$' || true
+  fi | grep -E '\.cc$' | grep -v '_test\.cc$' || true
 }
 
 cmd_lint() {
@@ -50,7 +50,7 @@ cmd_lint() {
   need_packages "${lint_packages[@]}"
   need_configured release
   if [[ ${1:-} == --all ]]; then
-    mapfile -t files < <(cpp_files src | grep -E '\.cc$')
+    mapfile -t files < <(cpp_files src | grep -E '\.cc$' | grep -v '_test\.cc$')
   else
     mapfile -t files < <(changed_files)
   fi
@@ -80,7 +80,7 @@ cmd_fuzz() {
   done
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "--seconds needs a number, not '$seconds'"
   need_configured fuzz
-  compile fuzz all
+  compile fuzz fuzz/all
   for target in "$root"/build/fuzz/bin/*fuzz*; do
     [[ -x $target && -f $target ]] || continue
     [[ $names == " " || $names == *" ${target##*/} "* ]] || continue
