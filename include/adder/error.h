@@ -8,14 +8,14 @@ namespace adder {
 
 /// What kind of failure an Error is; callers branch on this, people read the message.
 enum class ErrorCode {
-  invalid_argument,    ///< the caller's value is wrong (flag, token id, shape)
-  not_found,           ///< a file, plugin, tensor or device does not exist
-  corrupt,             ///< a file's bytes contradict its format or each other
-  unsupported,         ///< well formed, but something Adder does not do
-  failed_precondition, ///< right call, wrong moment (buffer already donated, state of another model)
-  resource_exhausted,  ///< out of memory, disk or slots
-  cancelled,           ///< stopped on request
-  internal,            ///< a plugin or the operating system failed, or a bug of ours
+  invalid_argument,     ///< the caller's value is wrong (flag, token id, shape)
+  not_found,            ///< a file, plugin, tensor or device does not exist
+  corrupt,              ///< a file's bytes contradict its format or each other
+  unsupported,          ///< well formed, but something Adder does not do
+  failed_precondition,  ///< right call, wrong moment (buffer already donated, state of another model)
+  resource_exhausted,   ///< out of memory, disk or slots
+  cancelled,            ///< stopped on request
+  internal,             ///< a plugin or the operating system failed, or a bug of ours
 };
 
 /// A failure as a value. The library never aborts, prints or throws across its public surface.
@@ -49,14 +49,15 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
 /// `ADDER_TRY(auto file, MappedFile::open(path));`
 #define ADDER_CONCAT_(a, b) a##b
 #define ADDER_CONCAT(a, b) ADDER_CONCAT_(a, b)
-#define ADDER_TRY_IMPL(result, declaration, ...)            \
-  auto result = (__VA_ARGS__);                              \
+#define ADDER_TRY_IMPL(result, declaration, ...)                \
+  auto result = (__VA_ARGS__);                                  \
   if (!result) return ::adder::fail(std::move(result).error()); \
   declaration = *std::move(result)
-#define ADDER_TRY(declaration, ...) ADDER_TRY_IMPL(ADDER_CONCAT(adder_try_, __LINE__), declaration, __VA_ARGS__)
+#define ADDER_TRY(declaration, ...) \
+  ADDER_TRY_IMPL(ADDER_CONCAT(adder_try_, __LINE__), declaration, __VA_ARGS__)
 /// The same for Status expressions, which carry no value.
-#define ADDER_CHECK(...)                                                        \
-  do {                                                                          \
-    auto adder_status = (__VA_ARGS__);                                          \
-    if (!adder_status) return ::adder::fail(std::move(adder_status).error());   \
+#define ADDER_CHECK(...)                                                      \
+  do {                                                                        \
+    auto adder_status = (__VA_ARGS__);                                        \
+    if (!adder_status) return ::adder::fail(std::move(adder_status).error()); \
   } while (false)

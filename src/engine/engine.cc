@@ -21,9 +21,10 @@ Result<pjrt::Client> open_client(const EngineOptions& options) {
 Result<pjrt::Device> pick_device(const pjrt::Client& client, int index) {
   const std::vector<pjrt::Device> devices = client.devices();
   if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("device {} does not exist: {} has {}", index, client.platform_name(), devices.size()),
-                "see `adder devices`");
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("device {} does not exist: {} has {}", index, client.platform_name(), devices.size()),
+        "see `adder devices`");
   return devices[static_cast<std::size_t>(index)];
 }
 
@@ -65,7 +66,8 @@ Result<Engine> Engine::open(const EngineOptions& options) {
     }
   }
   auto made = std::make_unique<Programs>(client, std::move(spec), std::move(programs));
-  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made), options.progress);
+  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made),
+                options.progress);
 }
 
 Status Engine::load() {

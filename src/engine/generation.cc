@@ -20,12 +20,14 @@ Status check_options(const Session& session, std::span<const std::vector<std::in
   ADDER_CHECK(want("sampling options", o.sampling.size()));
   ADDER_CHECK(want("token limits", o.max_tokens.size()));
   for (const auto& prompt : prompts)
-    if (prompt.empty()) return fail(ErrorCode::invalid_argument, "the prompt is empty: expected at least one token");
+    if (prompt.empty())
+      return fail(ErrorCode::invalid_argument, "the prompt is empty: expected at least one token");
   for (const SamplingOptions& sampling : o.sampling) ADDER_CHECK(validate(sampling));
   if (o.block < 1 || o.block > 4096)
     return fail(ErrorCode::invalid_argument, fmt::format("block is {}, expected 1 to 4096", o.block));
   if (o.stop_ids.size() > static_cast<std::size_t>(kStopIds))
-    return fail(ErrorCode::unsupported, fmt::format("{} stop ids, expected at most {}", o.stop_ids.size(), kStopIds));
+    return fail(ErrorCode::unsupported,
+                fmt::format("{} stop ids, expected at most {}", o.stop_ids.size(), kStopIds));
   return {};
 }
 
@@ -57,7 +59,8 @@ Result<Generation> Generation::start(Session& session, std::span<const std::vect
   return generation;
 }
 
-Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts, const GenerationOptions& options) {
+Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
+                           const GenerationOptions& options) {
   const Engine& engine = session_->engine();
   const std::int64_t batch = session_->state().batch(), rows = engine.config().vocab_rows;
   const SamplerSpec sampler = sampler_for(options.sampling);
@@ -91,8 +94,9 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts, c
   visit_sampler(
       [&](const std::string& name, const std::vector<std::uint32_t>& words) {
         if (!status) return;
-        const auto& shape =
-            program_->signature.arguments.at(static_cast<std::size_t>(program_->signature.argument_index(name))).shape;
+        const auto& shape = program_->signature.arguments
+                                .at(static_cast<std::size_t>(program_->signature.argument_index(name)))
+                                .shape;
         status = upload(fixed_, words.data(), shape.dtype, shape.dims);
       },
       params);

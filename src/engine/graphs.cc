@@ -16,10 +16,9 @@ using model::State;
 namespace {
 
 Params<Value> declare_params(Function& f, const ModelSpec& model) {
-  return model::transform<Value>(model::parameter_shapes(model.config, model.weight_dtype),
-                                 [&](const std::string& name, const Shape& shape) {
-                                   return f.argument(shape, {.name = name});
-                                 });
+  return model::transform<Value>(
+      model::parameter_shapes(model.config, model.weight_dtype),
+      [&](const std::string& name, const Shape& shape) { return f.argument(shape, {.name = name}); });
 }
 
 Value donated(Function& f, const std::string& name, const Shape& shape) {
@@ -30,14 +29,18 @@ State<Value> declare_state(Function& f, const ModelSpec& model, std::int64_t bat
   State<Value> state;
   const State<Shape> shapes = model::state_shapes(model.config, batch);
   model::visit_state(
-      [&](const std::string& name, const Shape& shape, Value& value) { value = donated(f, name, shape); }, shapes,
-      state);
+      [&](const std::string& name, const Shape& shape, Value& value) { value = donated(f, name, shape); },
+      shapes, state);
   return state;
 }
 
 std::vector<NamedValue> named(const State<Value>& state) {
   std::vector<NamedValue> out;
-  model::visit_state([&](const std::string& name, const Value& value) { out.push_back({name, value}); }, state);
+  model::visit_state(
+      [&](const std::string& name, const Value& value) {
+        out.push_back({name, value});
+      },
+      state);
   return out;
 }
 
@@ -47,9 +50,10 @@ Value last_real(Value x, Value lengths) {
   if (t == 1) return view(x, {b, d});
   Value rows = iota(x.function(), Shape{DType::s32, {b, 1}}, 0);
   Value index = concatenate({rows, view(hlo::max(lengths - 1, 0), {b, 1})}, 1);  // [B,2]
-  return gather(x, index, {.offset_dims = {1}, .collapsed_slice_dims = {0, 1}, .start_index_map = {0, 1},
-                           .index_vector_dim = 1},
-                {1, 1, d});
+  return gather(
+      x, index,
+      {.offset_dims = {1}, .collapsed_slice_dims = {0, 1}, .start_index_map = {0, 1}, .index_vector_dim = 1},
+      {1, 1, d});
 }
 
 void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec) {
@@ -112,8 +116,8 @@ Value is_stop(Value token, Value stop_ids) {
 Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& spec, const Params<Value>& w,
            const SamplerParams<Value>& sampler, Value stop_ids, Value i, const Carry& c) {
   Function& f = i.function();
-  Value active = gt(c.remaining, 0);                                               // [B]
-  Value one = convert(active, DType::s32);                                         // [B] 1 where active
+  Value active = gt(c.remaining, 0);        // [B]
+  Value one = convert(active, DType::s32);  // [B] 1 where active
   const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state, one);
   Value hidden = lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model}));
   const Draw draw = sample(spec.sampler, sampler, lm.logits(w, hidden), model.config.vocab_size, c.history,
@@ -131,9 +135,10 @@ Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& s
     next.history = *c.history + convert(drawn, DType::s32) * 2;
   }
   const Values column{constant_int(f, DType::s32, 0), i};
-  next.tokens = dynamic_update_slice(c.tokens, view(hlo::where(active, draw.token, -1), {spec.batch, 1}), column);
-  next.logprobs = dynamic_update_slice(c.logprobs, view(hlo::where(active, draw.logprob, 0), {spec.batch, 1}),
-                                       column);
+  next.tokens =
+      dynamic_update_slice(c.tokens, view(hlo::where(active, draw.token, -1), {spec.batch, 1}), column);
+  next.logprobs =
+      dynamic_update_slice(c.logprobs, view(hlo::where(active, draw.logprob, 0), {spec.batch, 1}), column);
   return next;
 }
 
@@ -160,10 +165,9 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
   carry.logprobs = zeros(f, {DType::f32, {spec.batch, spec.steps}});
 
   model::LanguageModel lm(module, model.config, model.policy);
-  const Carry done = carry.rebuilt(
-      fori(f, spec.steps, carry.flatten(), [&](Value i, const Values& values) {
-        return step(lm, model, spec, w, sampler, stop_ids, i, carry.rebuilt(values)).flatten();
-      }));
+  const Carry done = carry.rebuilt(fori(f, spec.steps, carry.flatten(), [&](Value i, const Values& values) {
+    return step(lm, model, spec, w, sampler, stop_ids, i, carry.rebuilt(values)).flatten();
+  }));
   std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};
   for (NamedValue& v : named(done.state)) results.push_back(std::move(v));
   results.insert(results.end(),

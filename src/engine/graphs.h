@@ -31,8 +31,8 @@ struct ExtendSpec {
 
 /// S steps in one while loop. Arguments: parameters; donated: state, last_token s32 [B] (chosen, not yet
 /// absorbed), counter u32 [B] (draws so far), remaining s32 [B] (tokens a row may still emit; 0: finished),
-/// and `history` s32 [B,V] with penalties; then the sampler's parameters and stop_ids s32 [kStopIds] (-1: none).
-/// Results: tokens s32 [B,S] (-1 where a row had finished), logprobs f32 [B,S], then what was donated.
+/// and `history` s32 [B,V] with penalties; then the sampler's parameters and stop_ids s32 [kStopIds] (-1:
+/// none). Results: tokens s32 [B,S] (-1 where a row had finished), logprobs f32 [B,S], then what was donated.
 /// A step absorbs last_token, then chooses the next. A finished row keeps its state bit for bit.
 struct DecodeSpec {
   std::int64_t batch = 1, steps = 1;

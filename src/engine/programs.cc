@@ -50,8 +50,8 @@ Result<ProgramRef> Programs::compile(const std::string& name, const std::functio
     ADDER_CHECK(write_atomically(options_.dump_hlo / (name + ".mlir"),
                                  [&](AtomicFile& file) { return file.write(std::string_view(graph.text)); }));
   }
-  ADDER_TRY(auto compiled,
-            pjrt::compile_cached(client_, graph.text, options_.compile, options_.cache ? &*options_.cache : nullptr));
+  ADDER_TRY(auto compiled, pjrt::compile_cached(client_, graph.text, options_.compile,
+                                                options_.cache ? &*options_.cache : nullptr));
   if (compiled.not_stored)
     log(*options_.log, LogLevel::info, "{}: not cached: {}", name, compiled.not_stored->message);
   auto program = std::make_shared<Program>();

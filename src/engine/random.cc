@@ -10,7 +10,9 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
-Value word(Value like, std::int64_t value) { return constant_int(like.function(), DType::u32, value, like.dims()); }
+Value word(Value like, std::int64_t value) {
+  return constant_int(like.function(), DType::u32, value, like.dims());
+}
 
 Value rotate_left(Value x, int bits) {
   return or_(shift_left(x, word(x, bits)), shift_right_logical(x, word(x, 32 - bits)));

@@ -22,24 +22,26 @@ Value column(Value x) { return expand_dims(x, -1); }  // [B] -> [B,1]
 Value penalize(const SamplerParams<Value>& p, Value logits, Value history) {
   Value repetition = column(p.repetition_penalty);
   Value scaled = hlo::where(gt(logits, 0), logits / repetition, logits * repetition);
-  Value out = hlo::where(gt(history, 0), scaled, logits);                                 // [B,V]
-  Value times = convert(shift_right_arithmetic(history, constant_int(history.function(), DType::s32, 1,
-                                                                     history.dims())),
-                        DType::f32);
+  Value out = hlo::where(gt(history, 0), scaled, logits);  // [B,V]
+  Value times = convert(
+      shift_right_arithmetic(history, constant_int(history.function(), DType::s32, 1, history.dims())),
+      DType::f32);
   return out - column(p.frequency_penalty) * times - column(p.presence_penalty) * min(times, 1);
 }
 
-/// w [B,W] >= 0, target [B] in [0, total): s32 [B] index of the first positive weight whose running sum
-/// exceeds the target; rounding can never select a weight of zero.
-Value pick(Value w, Value running, Value target) {
-  Value index = iota(w.function(), Shape{DType::s32, w.dims()}, 1);
-  const std::int64_t width = w.dim(1);
+/// w [B,W] >= 0, running [B,W] its running sums in the order of `label` s32 [B,W], target [B] in [0, total):
+/// the smallest label of positive weight whose running sum exceeds the target, s32 [B]. Rounding can never
+/// select a weight of zero.
+Value pick(Value w, Value running, Value target, Value label) {
   Value positive = gt(w, 0);
   Value hit = and_(gt(running, column(target)), positive);
-  Value first = reduce(hlo::where(hit, index, static_cast<double>(width)), Reduction::minimum, {1});
-  Value last = reduce(hlo::where(positive, index, 0), Reduction::maximum, {1});
+  constexpr double kNone = std::numeric_limits<std::int32_t>::max();
+  Value first = reduce(hlo::where(hit, label, kNone), Reduction::minimum, {1});
+  Value last = reduce(hlo::where(positive, label, 0), Reduction::maximum, {1});
   return min(first, last);
 }
+
+Value positions(Value like) { return iota(like.function(), Shape{DType::s32, like.dims()}, 1); }
 
 /// Running sums of w [B,W] along the row, as one product with a triangle of ones.
 Value running_sum(Value w) {
@@ -51,23 +53,26 @@ Value running_sum(Value w) {
 
 /// x [B,W], index s32 [B] -> [B], x[b, index[b]].
 Value at(Value x, Value index) {
-  Value here = eq(iota(x.function(), Shape{DType::s32, x.dims()}, 1), column(index));
-  return reduce(hlo::where(here, x, 0), Reduction::add, {1});
+  return reduce(hlo::where(eq(positions(x), column(index)), x, 0), Reduction::add, {1});
 }
 
-/// Among the kCandidates likeliest tokens. x [B,V]: logits over temperature.
+/// Among the kCandidates likeliest tokens. x [B,V]: logits over temperature. The draw inverts running sums in
+/// the order of token ids, as sample_full does, so that a row's token does not depend on which sampler its
+/// neighbours need.
 Value sample_candidates(const SamplerParams<Value>& p, Value x, Value uniform) {
-  auto [value, id] = hlo::top_k(x, std::min(kCandidates, x.dim(1)));                      // [B,K] descending
-  Value rank = iota(x.function(), Shape{DType::s32, value.dims()}, 1);
-  Value gap = value - slice_axis(value, 1, 0, 1);                                         // <= 0
-  Value weight = hlo::where(lt(rank, column(p.top_k)), exponential(gap), 0);              // [B,K]
+  auto [value, id] = hlo::top_k(x, std::min(kCandidates, x.dim(1)));  // [B,K] descending
+  Value rank = positions(value);
+  Value gap = value - slice_axis(value, 1, 0, 1);                             // <= 0
+  Value weight = hlo::where(lt(rank, column(p.top_k)), exponential(gap), 0);  // [B,K]
   Value mass = sum(weight, 1, true);
   Value before = running_sum(weight) - weight;
   Value keep = or_(lt(before, column(p.top_p) * mass), eq(rank, 0));
   keep = and_(keep, ge(weight, column(p.min_p)));
   weight = hlo::where(keep, weight, 0);
   Value target = uniform * sum(weight, 1);
-  return at(id, pick(weight, running_sum(weight), target));
+  Value not_after = le(expand_dims(id, 1), expand_dims(id, 2));              // [B,K,K]
+  Value running = sum(hlo::where(not_after, expand_dims(weight, 1), 0), 2);  // [B,K]
+  return pick(weight, running, target, id);
 }
 
 /// The smallest cut c such that `enough(x >= -c)` holds, found by bisecting the bit patterns of the
@@ -79,7 +84,7 @@ Value bisect(Value gap, const std::function<Value(Value kept)>& enough) {
   Value low = constant_int(f, DType::s32, 0, batch), high = constant_int(f, DType::s32, kInfinityBits, batch);
   const Values found = fori(f, 31, {low, high}, [&](Value, const Values& bounds) -> Values {
     Value middle = shift_right_logical(bounds[0] + bounds[1], constant_int(f, DType::s32, 1, batch));
-    Value ok = enough(le(gap, column(bitcast_convert(middle, DType::f32))));              // [B]
+    Value ok = enough(le(gap, column(bitcast_convert(middle, DType::f32))));  // [B]
     return {hlo::where(ok, bounds[0], min(middle + 1, bounds[1])), hlo::where(ok, middle, bounds[1])};
   });
   return bitcast_convert(found[1], DType::f32);
@@ -93,19 +98,20 @@ Value invert(Value weight, Value uniform) {
   const std::int64_t rows = (vocab + width - 1) / width;
   Value padded = pad(weight, constant(weight.function(), DType::f32, 0), {0, 0}, {0, rows * width - vocab});
   Value table = view(padded, {batch, rows, width});
-  Value row_mass = sum(table, -1);                                                        // [B,rows]
+  Value row_mass = sum(table, -1);  // [B,rows]
   Value running = running_sum(row_mass);
   Value target = uniform * view(slice_axis(running, 1, rows - 1, rows), {batch});
-  Value row = pick(row_mass, running, target);                                            // [B]
-  Value here = eq(iota(weight.function(), Shape{DType::s32, {batch, rows}}, 1), column(row));
-  Value inside = sum(hlo::where(expand_dims(here, -1), table, 0), 1);                     // [B,width]
+  Value row = pick(row_mass, running, target, positions(row_mass));  // [B]
+  Value here = eq(positions(row_mass), column(row));
+  Value inside = sum(hlo::where(expand_dims(here, -1), table, 0), 1);  // [B,width]
   Value before = at(running, row) - at(row_mass, row);
-  return row * static_cast<double>(width) + pick(inside, running_sum(inside), target - before);
+  return row * static_cast<double>(width) +
+         pick(inside, running_sum(inside), target - before, positions(inside));
 }
 
 /// Over the whole vocabulary. x [B,V]: logits over temperature.
 Value sample_full(const SamplerSpec& spec, const SamplerParams<Value>& p, Value x, Value uniform) {
-  Value gap = max_over(x, 1, true) - x;                                                   // [B,V] >= 0
+  Value gap = max_over(x, 1, true) - x;  // [B,V] >= 0
   Value weight = exponential(-gap);
   Value keep = ge(weight, column(p.min_p));
   if (spec.top_k) {
@@ -132,8 +138,8 @@ Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& p, Value logits
     Value id = iota(logits.function(), Shape{DType::s32, {1, rows}}, 1);
     logits = hlo::where(lt(id, static_cast<double>(vocab_size)), logits, -kInf);
   }
-  Value top = max_over(logits, 1, true);                                                  // [B,1]
-  Value log_mass = log(sum(exponential(logits - top), 1));                                // [B]
+  Value top = max_over(logits, 1, true);                    // [B,1]
+  Value log_mass = log(sum(exponential(logits - top), 1));  // [B]
   Value scored = history ? penalize(p, logits, *history) : logits;
   Value token = argmax(scored);
   if (spec.method != SamplerSpec::Method::greedy) {

@@ -63,7 +63,7 @@ struct Draw {
 
 /// logits [B,V] float32; ids from `vocab_size` up are never chosen. `history` s32 [B,V] (only with penalties)
 /// holds 2·(times generated) + (1 if in the prompt). `uniform` f32 [B] in [0,1).
-Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& params, Value logits, std::int64_t vocab_size,
-            std::optional<Value> history, Value uniform);
+Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& params, Value logits,
+            std::int64_t vocab_size, std::optional<Value> history, Value uniform);
 
 }  // namespace adder::engine

@@ -38,8 +38,8 @@ Status Session::check_tokens(std::span<const std::vector<std::int32_t>> rows) co
   return {};
 }
 
-Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector<std::int32_t>> rows, Piece piece,
-                                                     ExtendSpec::Outputs outputs) {
+Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector<std::int32_t>> rows,
+                                                     Piece piece, ExtendSpec::Outputs outputs) {
   const std::int64_t batch = state_.batch();
   ADDER_TRY(const ProgramRef program,
             engine_.programs().extend({.batch = batch, .tokens = piece.tokens, .outputs = outputs}));

@@ -26,7 +26,8 @@ class Session {
 
   /// Absorbs rows[b] into row b; rows may differ in length and be empty. One row span for each batch row.
   Status extend(std::span<const std::vector<std::int32_t>> rows);
-  /// The same, and logits [B,V] after each row's last token (unspecified for an empty row). rows[*] not all empty.
+  /// The same, and logits [B,V] after each row's last token (unspecified for an empty row). rows[*] not all
+  /// empty.
   Result<pjrt::Buffer> extend_logits(std::span<const std::vector<std::int32_t>> rows);
   /// For a batch of one: absorbs `tokens` and gives every intermediate value; at most the ladder's largest
   /// piece at a time is on the device.

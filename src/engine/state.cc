@@ -88,17 +88,16 @@ Result<State> to_device(const std::vector<HostState>& rows, const model::Mamba2C
   const auto batch = static_cast<std::int64_t>(rows.size());
   const std::int64_t window = config.d_conv - 1, channels = config.conv_dim();
   State state;
-  ADDER_TRY(state.layers, make_layers(model::state_shapes(config, batch),
-                                      [&](const Shape& shape, std::size_t i, bool is_conv) {
-                                        std::vector<float> all;
-                                        for (const HostState& row : rows) {
-                                          const auto part = is_conv ? transposed(row.layers[i].conv.data(), channels,
-                                                                                 window)
-                                                                    : row.layers[i].ssm;
-                                          all.insert(all.end(), part.begin(), part.end());
-                                        }
-                                        return client.to_device(all.data(), shape, device);
-                                      }));
+  ADDER_TRY(state.layers, make_layers(model::state_shapes(config, batch), [&](const Shape& shape,
+                                                                              std::size_t i, bool is_conv) {
+              std::vector<float> all;
+              for (const HostState& row : rows) {
+                const auto part =
+                    is_conv ? transposed(row.layers[i].conv.data(), channels, window) : row.layers[i].ssm;
+                all.insert(all.end(), part.begin(), part.end());
+              }
+              return client.to_device(all.data(), shape, device);
+            }));
   for (const HostState& row : rows) state.positions.push_back(row.position);
   return state;
 }

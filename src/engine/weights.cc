@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kZeroCopyAlignment = 64;
 
 std::shared_ptr<std::byte> aligned_bytes(std::int64_t size) {
-  const std::size_t rounded = (static_cast<std::size_t>(size) + kZeroCopyAlignment - 1) & ~(kZeroCopyAlignment - 1);
+  const std::size_t rounded =
+      (static_cast<std::size_t>(size) + kZeroCopyAlignment - 1) & ~(kZeroCopyAlignment - 1);
   return {static_cast<std::byte*>(std::aligned_alloc(kZeroCopyAlignment, rounded)), std::free};
 }
 
@@ -20,7 +21,8 @@ Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const
   ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(name));
   const std::shared_ptr<std::byte> host = aligned_bytes(shape.bytes());
   if (!host)
-    return fail(ErrorCode::resource_exhausted, name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
+    return fail(ErrorCode::resource_exhausted,
+                name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
   ADDER_CHECK(checkpoint::read_as(view, shape.dtype, {host.get(), static_cast<std::size_t>(shape.bytes())}));
   checkpoint.release(view);
   return client.to_device_zero_copy(host, shape, device);

@@ -1,0 +1,120 @@
+#include "engine_fixture.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+
+namespace adder::engine {
+
+Difference difference(std::span<const float> actual, std::span<const float> expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  Difference d;
+  if (actual.size() != expected.size()) return {.max = HUGE_VAL, .rmse = HUGE_VAL, .scale = 1};
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const double gap = std::fabs(static_cast<double>(actual[i]) - expected[i]);
+    d.max = std::isnan(gap) ? HUGE_VAL : std::max(d.max, gap);
+    d.rmse += gap * gap;
+    d.scale = std::max(d.scale, std::fabs(static_cast<double>(expected[i])));
+  }
+  d.rmse = std::sqrt(d.rmse / std::max<double>(1, static_cast<double>(actual.size())));
+  return d;
+}
+
+Golden::Golden(const std::string& name) {
+  auto file = checkpoint::SafetensorsFile::open(std::filesystem::path(ADDER_SOURCE_DIR) / "tests/goldens" /
+                                                name / "expected.safetensors");
+  if (!file) throw std::runtime_error(file.error().to_string());
+  file_ = *std::move(file);
+}
+
+Ids Golden::ids(const char* tensor) const {
+  const checkpoint::TensorView* view = file_->find(tensor);
+  if (!view) throw std::runtime_error(std::string("no tensor ") + tensor);
+  Ids out(static_cast<std::size_t>(view->shape.elements()));
+  std::memcpy(out.data(), view->bytes.data(), view->bytes.size());
+  return out;
+}
+
+std::vector<float> Golden::floats(const std::string& tensor) const {
+  const checkpoint::TensorView* view = file_->find(tensor);
+  if (!view) throw std::runtime_error("no tensor " + tensor);
+  std::vector<float> out(static_cast<std::size_t>(view->shape.elements()));
+  std::memcpy(out.data(), view->bytes.data(), view->bytes.size());
+  return out;
+}
+
+std::vector<std::string> EngineTest::plugins() {
+  std::vector<std::string> paths;
+  if (const char* list = std::getenv("ADDER_TEST_PLUGINS")) {
+    std::istringstream in(list);
+    for (std::string path; std::getline(in, path, ':');)
+      if (!path.empty()) paths.push_back(path);
+  }
+  return paths;
+}
+
+void EngineTest::SetUp() {
+  if (plugins().empty()) GTEST_SKIP() << "no plugin: set ADDER_TEST_PLUGINS=path:path";
+}
+
+std::filesystem::path EngineTest::golden_dir(const std::string& name) {
+  return std::filesystem::path(ADDER_SOURCE_DIR) / "tests/goldens" / name;
+}
+std::filesystem::path EngineTest::demo_dir() {
+  return std::filesystem::path(ADDER_SOURCE_DIR) / "models/austen-3.6m";
+}
+
+namespace {
+/// ctest runs each test in its own process; compiled programs are shared between them.
+std::filesystem::path cache_dir() {
+  return std::filesystem::path(testing::TempDir()) / ("adder-test-cache-" + std::to_string(getuid()));
+}
+}  // namespace
+
+Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model) {
+  static std::map<std::pair<std::string, std::string>, Engine> open;
+  const auto key = std::make_pair(plugin, model.string());
+  if (auto found = open.find(key); found != open.end()) return found->second;
+  auto made = Engine::open({.model = model, .plugin = plugin, .dump_hlo = {}, .cache_dir = cache_dir()});
+  if (!made) throw std::runtime_error(made.error().to_string());
+  if (auto loaded = made->load(); !loaded) throw std::runtime_error(loaded.error().to_string());
+  return open.emplace(key, *std::move(made)).first->second;
+}
+
+void absorb(const Engine& engine, const Ids& ids, const std::vector<std::size_t>& split, HostState* out) {
+  ASSIGN_OK(State zero, engine.zero_state());
+  Session session(engine, std::move(zero));
+  std::size_t at = 0;
+  const auto feed = [&](std::size_t n) {
+    const Rows rows{Ids(ids.begin() + static_cast<std::ptrdiff_t>(at),
+                        ids.begin() + static_cast<std::ptrdiff_t>(at + n))};
+    at += n;
+    return session.extend(rows);
+  };
+  for (const std::size_t n : split) ASSERT_OK(feed(std::min(n, ids.size() - at)));
+  if (at < ids.size()) ASSERT_OK(feed(ids.size() - at));
+  ASSIGN_OK(*out, to_host(session.state(), engine.config()));
+}
+
+void generate(const Engine& engine, const Ids& prompt, const SamplingOptions& sampling, std::int64_t n,
+              std::int64_t block, Ids* out) {
+  ASSIGN_OK(State zero, engine.zero_state());
+  Session session(engine, std::move(zero));
+  const Rows head{Ids(prompt.begin(), prompt.end() - 1)}, whole{prompt};
+  ASSERT_OK(session.extend(head));
+  ASSIGN_OK(Generation generation,
+            Generation::start(session, whole,
+                              {.sampling = {sampling}, .stop_ids = {}, .max_tokens = {n}, .block = block}));
+  while (true) {
+    ASSIGN_OK(const auto tokens, generation.next());
+    if (!tokens) return;
+    out->insert(out->end(), tokens->tokens[0].begin(), tokens->tokens[0].end());
+  }
+}
+
+}  // namespace adder::engine

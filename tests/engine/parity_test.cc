@@ -1,0 +1,80 @@
+// Hidden states, logits, states and greedy tokens against the float64 oracle, on every plugin.
+// Tolerances: design section 7.
+
+#include <fstream>
+
+#include "base/json.h"
+#include "engine_fixture.h"
+
+namespace adder::engine {
+namespace {
+
+struct Parity : EngineTest, testing::WithParamInterface<const char*> {
+  static void expect_close(const std::string& what, std::span<const float> actual,
+                           std::span<const float> expected, double absolute, double relative) {
+    const Difference d = difference(actual, expected);
+    EXPECT_LE(d.max, absolute + relative * d.scale)
+        << what << ": max " << d.max << ", rmse " << d.rmse << ", largest expected " << d.scale;
+  }
+};
+
+TEST_P(Parity, ForwardMatchesTheOracle) {
+  const Golden golden(GetParam());
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    const Engine& e = engine(plugin, golden_dir(GetParam()));
+    ASSIGN_OK(State zero, e.zero_state());
+    Session session(e, std::move(zero));
+    ASSIGN_OK(const AllOutputs out, session.extend_all(golden.ids("input_ids")));
+    for (std::size_t i = 0; i < out.hidden.size(); ++i) {
+      const auto expected = golden.floats("hidden." + std::to_string(i));
+      expect_close("hidden." + std::to_string(i), out.hidden[i], expected, 5e-5, 0);
+    }
+    expect_close("final_hidden", out.final_hidden, golden.floats("final_hidden"), 5e-5, 0);
+    expect_close("logits", out.logits, golden.floats("logits"), 0, 1e-4);
+    ASSIGN_OK(const HostState state, to_host(session.state(), e.config()));
+    for (std::size_t i = 0; i < state.layers.size(); ++i) {
+      const std::string n = std::to_string(i);
+      expect_close("ssm_state." + n, state.layers[i].ssm, golden.floats("ssm_state." + n), 0, 1e-4);
+      expect_close("conv_state." + n, state.layers[i].conv, golden.floats("conv_state." + n), 0, 1e-4);
+    }
+  }
+}
+
+TEST_P(Parity, GreedyTokensAreEqual) {
+  const Golden golden(GetParam());
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    Ids tokens;
+    generate(engine(plugin, golden_dir(GetParam())), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16,
+             &tokens);
+    EXPECT_EQ(tokens, golden.ids("greedy_tokens"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
+                         testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "limits-bias-tiny",
+                                         "odd-shapes-f16-tiny"),
+                         [](const auto& golden) {
+                           std::string name = golden.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+struct Demo : EngineTest {};
+
+TEST_F(Demo, GreedyTokensOfTheEmbeddedModel) {
+  std::ifstream file(std::filesystem::path(demo_dir()) / "expected.json");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  ASSIGN_OK(const Json expected, parse_json(text, "expected.json"));
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    Ids tokens;
+    generate(engine(plugin, demo_dir()), expected.at("prompt_ids").get<Ids>(), {.temperature = 0}, 64, 16,
+             &tokens);
+    EXPECT_EQ(tokens, expected.at("greedy_tokens").get<Ids>());
+  }
+}
+
+}  // namespace
+}  // namespace adder::engine
