@@ -1,0 +1,53 @@
+#include "cli/common_options.h"
+
+namespace adder::cli {
+
+void add_console_options(CLI::App& app, ConsoleOptions& options) {
+  app.add_flag("-v,--verbose", options.verbose, "say more on stderr");
+  app.add_flag("-q,--quiet", options.quiet, "only errors on stderr");
+}
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("-m,--model", options.model,
+                 "checkpoint directory, or a weights file with config.json beside it")
+      ->required()
+      ->type_name("DIR|FILE");
+  app.add_option("--plugin", options.plugin, "PJRT plugin: cpu, cuda, ..., the name of a wheel, or a path")
+      ->envname("ADDER_PLUGIN")
+      ->type_name("NAME|PATH")
+      ->capture_default_str();
+  app.add_option("--device", options.device, "which of the plugin's devices")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--dtype", options.dtype, "how weights are kept on the device: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->type_name("TYPE")
+      ->capture_default_str();
+  app.add_option("--precision", options.precision,
+                 "highest: full float32 products; default: whatever the device does fastest")
+      ->check(CLI::IsMember({"highest", "default"}))
+      ->type_name("WHAT")
+      ->capture_default_str();
+  app.add_option("--dump-hlo", options.dump_hlo, "write every program there as StableHLO text")
+      ->type_name("DIR");
+  app.add_flag("--no-cache", options.no_cache, "compile afresh and keep no compiled programs on disk");
+}
+
+engine::EngineOptions engine_options(const ModelOptions& options, const ConsoleOptions& verbosity,
+                                     Console& console) {
+  engine::EngineOptions out;
+  out.model = options.model;
+  out.plugin = options.plugin;
+  out.device = options.device;
+  out.weight_dtype = options.dtype == "bf16" ? DType::bf16 : DType::f32;
+  out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
+  out.dump_hlo = options.dump_hlo;
+  if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
+  out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
+  out.log = &console;
+  out.progress = &console.progress();
+  return out;
+}
+
+}  // namespace adder::cli

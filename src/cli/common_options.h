@@ -1,0 +1,30 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+
+#include "cli/console.h"
+#include "engine/engine.h"
+
+// Flags that several subcommands share: each struct with the function that declares it.
+namespace adder::cli {
+
+/// Which model, on which device, computed how.
+struct ModelOptions {
+  std::filesystem::path model;
+  std::string plugin = "cpu";
+  int device = 0;
+  std::string dtype = "f32", precision = "highest";
+  std::filesystem::path dump_hlo;
+  bool no_cache = false;
+};
+
+void add_console_options(CLI::App& app, ConsoleOptions& options);
+void add_model_options(CLI::App& app, ModelOptions& options);
+
+/// `console` must outlive the engine.
+engine::EngineOptions engine_options(const ModelOptions& options, const ConsoleOptions& verbosity,
+                                     Console& console);
+
+}  // namespace adder::cli

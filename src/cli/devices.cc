@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/probe.h"
+#include "pjrt/plugin_search.h"
+
+namespace adder::cli {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+struct DevicesOptions {
+  std::string plugin;
+  ConsoleOptions console;
+  bool json = false;
+};
+
+Json examine(const pjrt::PluginCandidate& candidate, bool verbose) {
+  Json out{{"name", candidate.name}, {"path", candidate.path.string()}, {"source", candidate.source}};
+  out.update(candidate.found() ? probe_plugin(candidate.path, verbose, kPatience)
+                               : Json{{"failure", candidate.failure}});
+  out["usable"] = !out.contains("failure");
+  return out;
+}
+
+std::string to_text(const Json& plugin) {
+  std::string out =
+      fmt::format("{}  {}\n", plugin["name"].get<std::string>(), plugin["path"].get<std::string>());
+  if (plugin.contains("failure"))
+    return out + fmt::format("  not usable: {}\n", plugin["failure"].get<std::string>());
+  std::string version = plugin["platform_version"];
+  std::replace(version.begin(), version.end(), '\n', ' ');
+  out += fmt::format("  platform {}, PJRT API {}, {}\n", plugin["platform"].get<std::string>(),
+                     plugin["api_version"].get<std::string>(), version);
+  for (const Json& device : plugin["devices"]) {
+    out += fmt::format("  device {}: {}", device["index"].get<int>(), device["kind"].get<std::string>());
+    if (device.contains("memory_bytes")) out += ", " + human_bytes(device["memory_bytes"].get<double>());
+    out += "\n";
+  }
+  return out;
+}
+
+Result<ExitCode> run(const DevicesOptions& o) {
+  Console console(o.console);
+  const bool verbose = o.console.verbose && !o.console.quiet;
+  const auto candidates = pjrt::search_plugins(o.plugin, pjrt::SearchEnvironment::system());
+  Json plugins = Json::array();
+  for (const pjrt::PluginCandidate& candidate : candidates)
+    if (candidate.found() || verbose || !o.plugin.empty()) plugins.push_back(examine(candidate, verbose));
+
+  if (o.json) {
+    ADDER_CHECK(print(Json{{"plugins", plugins}}.dump() + "\n"));
+  } else {
+    for (const Json& plugin : plugins) ADDER_CHECK(print(to_text(plugin)));
+  }
+  for (const Json& plugin : plugins)
+    if (plugin["usable"] == true) return ExitCode::done;
+  return fail(ErrorCode::not_found, fmt::format("no usable plugin among {} places", candidates.size()),
+              "`adder devices -v` lists them; install one (pip install lammps-jax-pjrt-cpu) or point "
+              "PJRT_NAMES_AND_LIBRARY_PATHS=name:path at one");
+}
+
+}  // namespace
+
+Command declare_devices(CLI::App& parent) {
+  CLI::App& app = *parent.add_subcommand("devices", "list the plugins there are, and their devices");
+  const auto o = std::make_shared<DevicesOptions>();
+  app.add_option("--plugin", o->plugin, "only these (default: all)")->type_name("NAME|PATH");
+  app.add_flag("--json", o->json, "print one JSON object");
+  add_console_options(app, o->console);
+  return {&app, nullptr, [o] { return run(*o); }};
+}
+
+}  // namespace adder::cli

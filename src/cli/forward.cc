@@ -1,0 +1,175 @@
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "checkpoint/safetensors.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/interrupt.h"
+#include "cli/token_list.h"
+#include "engine/session.h"
+#include "engine/snapshot.h"
+#include "serve/start_up.h"
+
+namespace adder::cli {
+namespace {
+
+struct ForwardOptions {
+  ModelOptions model;
+  ConsoleOptions console;
+  std::optional<std::string> ids, ids_file;  // exactly one
+  std::string split;
+  std::filesystem::path out, state_in, state_out;
+};
+
+/// Pieces as asked for, and what is left as the last one. Error: together more than `tokens`, or one below 1.
+Result<std::vector<std::int64_t>> piece_lengths(const std::string& split, std::int64_t tokens) {
+  ADDER_TRY(std::vector<std::int64_t> pieces, parse_numbers(split, "--split"));
+  std::int64_t left = tokens;
+  for (const std::int64_t piece : pieces) {
+    if (piece < 1)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("--split: a piece of {} tokens, expected at least 1", piece));
+    if (piece > left)
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("--split: the pieces hold more than the {} tokens", tokens));
+    left -= piece;
+  }
+  if (left > 0) pieces.push_back(left);
+  return pieces;
+}
+
+Result<std::vector<std::int64_t>> read_ids(const ForwardOptions& o) {
+  if (o.ids) return parse_numbers(*o.ids, "--ids");
+  ADDER_TRY(const std::string text, read_text_file(*o.ids_file));
+  return parse_numbers(text, *o.ids_file);
+}
+
+/// Runs every piece; nullopt if interrupted.
+Result<std::optional<engine::AllOutputs>> run_pieces(engine::Session& session,
+                                                     std::span<const std::int32_t> ids,
+                                                     const std::vector<std::int64_t>& pieces) {
+  engine::AllOutputs all;
+  const auto append = [](std::vector<float>& to, const std::vector<float>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
+  for (const std::int64_t piece : pieces) {
+    if (interrupted()) return std::nullopt;
+    ADDER_TRY(const engine::AllOutputs part, session.extend_all(ids.first(static_cast<std::size_t>(piece))));
+    all.hidden.resize(part.hidden.size());
+    for (std::size_t i = 0; i < part.hidden.size(); ++i) append(all.hidden[i], part.hidden[i]);
+    append(all.final_hidden, part.final_hidden);
+    append(all.logits, part.logits);
+    ids = ids.subspan(static_cast<std::size_t>(piece));
+  }
+  return std::optional<engine::AllOutputs>(std::move(all));
+}
+
+Status write_result(const std::filesystem::path& path, const std::vector<std::int32_t>& ids,
+                    const engine::AllOutputs& all, const engine::HostState& state,
+                    const model::Mamba2Config& c) {
+  std::vector<checkpoint::TensorView> tensors;
+  const auto add = [&](std::string name, const auto& values, Dims dims) {
+    const DType dtype = dtype_of<std::decay_t<decltype(values[0])>>();
+    tensors.push_back({std::move(name), Shape{dtype, std::move(dims)}, std::as_bytes(std::span(values)), {}});
+  };
+  const auto n = static_cast<std::int64_t>(ids.size());
+  add("input_ids", ids, {n});
+  for (std::size_t i = 0; i < all.hidden.size(); ++i)
+    add(fmt::format("hidden.{}", i), all.hidden[i], {n, c.d_model});
+  add("final_hidden", all.final_hidden, {n, c.d_model});
+  add("logits", all.logits, {n, c.vocab_rows});
+  for (std::size_t i = 0; i < state.layers.size(); ++i) {
+    add(fmt::format("ssm_state.{}", i), state.layers[i].ssm, {c.n_heads, c.head_dim, c.d_state});
+    add(fmt::format("conv_state.{}", i), state.layers[i].conv, {c.conv_dim(), c.d_conv - 1});
+  }
+  return checkpoint::write_safetensors(path, tensors);
+}
+
+/// A snapshot to continue, or the beginning of everything.
+Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& engine, LogSink& log) {
+  const DType dtype = engine.programs().model().weight_dtype;
+  const std::uint64_t fingerprint = engine.checkpoint().fingerprint();
+  if (o.state_in.empty())
+    return engine::Snapshot{.state = {}, .tokens = {}, .fingerprint = fingerprint, .weight_dtype = dtype};
+  ADDER_TRY(engine::Snapshot snapshot, engine::read_snapshot(o.state_in, engine.config(), fingerprint));
+  if (snapshot.weight_dtype != dtype)
+    adder::log(log, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
+               name(snapshot.weight_dtype), name(dtype));
+  snapshot.weight_dtype = dtype;
+  return snapshot;
+}
+
+Result<engine::State> on_device(const engine::Snapshot& snapshot, const engine::Engine& engine) {
+  if (snapshot.state.layers.empty()) return engine.zero_state();
+  return engine::to_device({snapshot.state}, engine.config(), engine.client(), engine.device());
+}
+
+Status check(const ForwardOptions& o) {
+  if (o.ids.has_value() + o.ids_file.has_value() != 1)
+    return fail(ErrorCode::invalid_argument, "give exactly one of --ids-file and --ids");
+  if (o.ids) ADDER_CHECK(parse_numbers(*o.ids, "--ids"));
+  ADDER_CHECK(parse_numbers(o.split, "--split"));
+  return {};
+}
+
+Result<ExitCode> run(const ForwardOptions& o) {
+  catch_interrupt();
+  Console console(o.console);
+  ADDER_TRY(const std::vector<std::int64_t> numbers, read_ids(o));
+  const auto pieces = piece_lengths(o.split, static_cast<std::int64_t>(numbers.size()));
+  if (!pieces) {  // wrong use, though it takes the file to see it
+    print_error(pieces.error());
+    return ExitCode::usage;
+  }
+  ADDER_TRY(engine::Engine engine, engine::Engine::open(engine_options(o.model, o.console, console)));
+  ADDER_TRY(const std::vector<std::int32_t> ids, check_token_ids(numbers, engine.config().vocab_size));
+  ADDER_TRY(engine::Snapshot snapshot, initial(o, engine, console));
+
+  serve::ProgramPlan plan;
+  for (const std::int64_t piece : *pieces) plan.add_extend(piece, engine::ExtendSpec::Outputs::all);
+  ADDER_TRY(const serve::StartUpTimes times, serve::start_up(engine, plan));
+  ADDER_TRY(engine::State state, on_device(snapshot, engine));
+  engine::Session session(engine, std::move(state));
+  ADDER_TRY(const std::optional<engine::AllOutputs> all, run_pieces(session, ids, *pieces));
+  if (!all) return ExitCode::interrupted;
+
+  ADDER_TRY(snapshot.state, engine::to_host(session.state(), engine.config()));
+  ADDER_CHECK(write_result(o.out, ids, *all, snapshot.state, engine.config()));
+  if (!o.state_out.empty()) {
+    snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());
+    ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.config()));
+  }
+  console.note(fmt::format(
+      "load {:.0f} ms | compile {:.0f} ms | {} tokens in {} pieces, position {} | {} (API {}), {}",
+      times.load_ms, times.compile_ms, ids.size(), pieces->size(), snapshot.state.position,
+      engine.client().plugin().path().filename().string(), to_string(engine.client().plugin().api_version()),
+      o.model.dtype));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+Command declare_forward(CLI::App& parent) {
+  CLI::App& app =
+      *parent.add_subcommand("forward", "write every intermediate value of a run over given tokens");
+  const auto o = std::make_shared<ForwardOptions>();
+  add_model_options(app, o->model);
+  app.add_option("--ids-file", o->ids_file,
+                 "file of token ids, separated by commas, blanks or newlines; - for stdin")
+      ->type_name("FILE");
+  app.add_option("--ids", o->ids, "the token ids themselves")->type_name("1,2,3");
+  app.add_option("--out", o->out,
+                 "safetensors file to write: input_ids, hidden.i, final_hidden, logits, states")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--split", o->split,
+                 "absorb the tokens in pieces of these lengths; what is left is the last piece")
+      ->type_name("5,1,64");
+  app.add_option("--state-in", o->state_in, "continue from this snapshot")->type_name("FILE");
+  app.add_option("--state-out", o->state_out, "write a snapshot of the state afterwards")->type_name("FILE");
+  add_console_options(app, o->console);
+  return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
+}
+
+}  // namespace adder::cli

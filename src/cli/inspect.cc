@@ -1,0 +1,188 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "base/json.h"
+#include "checkpoint/safetensors_dtype.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "engine/weights.h"
+#include "model/parameters.h"
+#include "model/state.h"
+
+namespace adder::cli {
+namespace {
+
+struct InspectOptions {
+  std::optional<std::string> positional, model;  // one of them
+  ConsoleOptions console;
+  bool json = false, tensors = false;
+};
+
+struct Amount {
+  std::int64_t tensors = 0, bytes = 0;
+};
+
+/// What `inspect` reports, computed once for both ways of printing.
+struct Findings {
+  std::map<std::string, Amount> stored;  ///< by element type, as the file names it
+  std::int64_t state_bytes = 0;          ///< of one sequence
+  std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0;
+};
+
+std::int64_t weight_bytes(const model::Mamba2Config& config, DType dtype) {
+  const model::Params<Shape> shapes = model::parameter_shapes(config, dtype);
+  std::int64_t n = 0;
+  model::visit([&](const std::string&, const Shape& shape) { n += shape.bytes(); }, shapes);
+  return n;
+}
+
+Findings examine(const checkpoint::Checkpoint& checkpoint) {
+  Findings out;
+  for (const auto& entry : checkpoint.entries()) {
+    Amount& amount = out.stored[std::string(checkpoint::safetensors_name(entry.view.shape.dtype))];
+    ++amount.tensors;
+    amount.bytes += entry.view.shape.bytes();
+  }
+  const model::Mamba2Config config = engine::model_config(checkpoint.config());
+  const model::State<Shape> state = model::state_shapes(config, 1);
+  model::visit_state([&](const std::string&, const Shape& shape) { out.state_bytes += shape.bytes(); },
+                     state);
+  out.weight_bytes_f32 = weight_bytes(config, DType::f32);
+  out.weight_bytes_bf16 = weight_bytes(config, DType::bf16);
+  return out;
+}
+
+std::string fingerprint(const checkpoint::Checkpoint& checkpoint) {
+  return fmt::format("{:016x}", checkpoint.fingerprint());
+}
+
+Json config_json(const checkpoint::ModelConfig& c) {
+  const auto limit = [](double x) { return std::isfinite(x) ? Json(x) : Json("Infinity"); };
+  return {{"d_model", c.d_model},
+          {"n_layer", c.n_layer},
+          {"d_inner", c.d_inner},
+          {"n_heads", c.n_heads},
+          {"head_dim", c.head_dim},
+          {"n_groups", c.n_groups},
+          {"d_state", c.d_state},
+          {"d_conv", c.d_conv},
+          {"vocab_size", c.vocab_size},
+          {"padded_vocab_size", c.padded_vocab_size},
+          {"norm_eps", c.norm_eps},
+          {"dt_limit", {limit(c.dt_min), limit(c.dt_max)}},
+          {"use_bias", c.use_bias},
+          {"use_conv_bias", c.use_conv_bias},
+          {"gated_norm", c.has_gated_norm},
+          {"tie_embeddings", c.tie_embeddings},
+          {"eos_token_ids", c.eos_token_ids}};
+}
+
+Json to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
+  const auto memory = [&](std::int64_t weights) {
+    return Json{{"weights", weights}, {"state", f.state_bytes}, {"total", weights + f.state_bytes}};
+  };
+  Json out{{"path", checkpoint.directory().string()},
+           {"architecture", "mamba2"},
+           {"dialect", name(checkpoint.config().dialect)},
+           {"format", checkpoint.format()},
+           {"config", config_json(checkpoint.config())},
+           {"parameters", checkpoint.parameter_count()},
+           {"stored_bytes", checkpoint.stored_bytes()},
+           {"stored_dtypes", Json::object()},
+           {"fingerprint", fingerprint(checkpoint)},
+           {"state_bytes_per_sequence", f.state_bytes},
+           {"memory_bytes", {{"f32", memory(f.weight_bytes_f32)}, {"bf16", memory(f.weight_bytes_bf16)}}}};
+  for (const auto& [dtype, amount] : f.stored)
+    out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
+  if (!with_tensors) return out;
+  out["tensors"] = Json::array();
+  for (const auto& [spec, view] : checkpoint.entries())
+    out["tensors"].push_back({{"name", spec.name},
+                              {"stored_as", view.name},
+                              {"dtype", checkpoint::safetensors_name(view.shape.dtype)},
+                              {"shape", view.shape.dims},
+                              {"bytes", view.shape.bytes()},
+                              {"file", std::filesystem::path(view.file).filename().string()}});
+  return out;
+}
+
+std::string describe_sizes(const checkpoint::ModelConfig& c) {
+  std::string out = fmt::format("{} layers, D {}, E {}, H {} heads of P {}, G {}, N {}, K {}", c.n_layer,
+                                c.d_model, c.d_inner, c.n_heads, c.head_dim, c.n_groups, c.d_state, c.d_conv);
+  out += c.use_bias ? ", projections with bias" : "";
+  out += c.use_conv_bias ? "" : ", convolution without bias";
+  out += c.has_gated_norm ? "" : ", no gated norm";
+  return out;
+}
+
+std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
+  const checkpoint::ModelConfig& c = checkpoint.config();
+  std::string out;
+  const auto line = [&](std::string_view key, const std::string& value) {
+    out += fmt::format("{:<13} {}\n", key, value);
+  };
+  const auto bytes = [](std::int64_t n) { return human_bytes(static_cast<double>(n)); };
+  line("path", checkpoint.directory().string());
+  line("architecture", fmt::format("Mamba-2 language model, config.json of {}", name(c.dialect)));
+  line("sizes", describe_sizes(c));
+  line("vocabulary", fmt::format("{} tokens in {} rows, {} head", c.vocab_size, c.padded_vocab_size,
+                                 c.tie_embeddings ? "tied" : "separate"));
+  line("dt limits", fmt::format("{} to {}", c.dt_min, c.dt_max));
+  line("parameters", fmt::format("{} ({:.1f} M)", checkpoint.parameter_count(),
+                                 static_cast<double>(checkpoint.parameter_count()) / 1e6));
+  std::string stored;
+  for (const auto& [dtype, amount] : f.stored)
+    stored += fmt::format("{}{}: {} tensors, {}", stored.empty() ? "" : "; ", dtype, amount.tensors,
+                          bytes(amount.bytes));
+  line("stored", fmt::format("{} ({})", stored, checkpoint.format()));
+  line("fingerprint", fingerprint(checkpoint));
+  line("state",
+       fmt::format("{} bytes ({}) a sequence, at every length", f.state_bytes, bytes(f.state_bytes)));
+  line("memory, f32", fmt::format("{} of weights and one state", bytes(f.weight_bytes_f32 + f.state_bytes)));
+  line("memory, bf16",
+       fmt::format("{} of weights and one state", bytes(f.weight_bytes_bf16 + f.state_bytes)));
+  if (!with_tensors) return out;
+  std::size_t width = 0;
+  for (const auto& [spec, view] : checkpoint.entries()) width = std::max(width, spec.name.size());
+  out += fmt::format("\n{:<{}} {:<5} {:<18} {:>10}  {}\n", "tensor", width, "type", "shape", "bytes", "file");
+  for (const auto& [spec, view] : checkpoint.entries())
+    out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width,
+                       checkpoint::safetensors_name(view.shape.dtype), to_string(view.shape.dims),
+                       view.shape.bytes(), std::filesystem::path(view.file).filename().string());
+  return out;
+}
+
+Status check(const InspectOptions& o) {
+  if (o.positional.has_value() + o.model.has_value() == 1) return {};
+  return fail(ErrorCode::invalid_argument, "name one model: adder inspect DIR");
+}
+
+Result<ExitCode> run(const InspectOptions& o) {
+  Console console(o.console);
+  ADDER_TRY(const checkpoint::Checkpoint checkpoint,
+            checkpoint::Checkpoint::open(o.positional ? *o.positional : *o.model, console));
+  const Findings findings = examine(checkpoint);
+  ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
+                           : to_text(checkpoint, findings, o.tensors)));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+Command declare_inspect(CLI::App& parent) {
+  CLI::App& app =
+      *parent.add_subcommand("inspect", "say what a checkpoint holds and what it needs; loads no plugin");
+  const auto o = std::make_shared<InspectOptions>();
+  app.add_option("dir", o->positional, "checkpoint directory or weights file")->type_name("DIR|FILE");
+  app.add_option("-m,--model", o->model, "the same")->type_name("DIR|FILE");
+  app.add_flag("--tensors", o->tensors, "list every tensor");
+  app.add_flag("--json", o->json, "print one JSON object");
+  add_console_options(app, o->console);
+  return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
+}
+
+}  // namespace adder::cli

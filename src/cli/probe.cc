@@ -1,0 +1,105 @@
+#include "cli/probe.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "pjrt/client.h"
+
+namespace adder::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Result<Json> examine(const std::filesystem::path& path, bool verbose) {
+  ADDER_TRY(const pjrt::Plugin plugin, pjrt::Plugin::open(path, {.verbose = verbose, .environment = {}}));
+  ADDER_TRY(const pjrt::Client client, pjrt::Client::create(plugin));
+  Json devices = Json::array();
+  const auto all = client.devices();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Json device{
+        {"index", i}, {"id", all[i].id()}, {"kind", all[i].kind()}, {"description", all[i].description()}};
+    if (const auto memory = all[i].memory_stats(); memory && memory->bytes_limit)
+      device["memory_bytes"] = *memory->bytes_limit;
+    devices.push_back(std::move(device));
+  }
+  return Json{{"api_version", to_string(plugin.api_version())},
+              {"platform", client.platform_name()},
+              {"platform_version", client.platform_version()},
+              {"devices", std::move(devices)}};
+}
+
+Json failure(std::string why) { return {{"failure", std::move(why)}}; }
+
+std::string report(const std::filesystem::path& path, bool verbose) {
+  auto found = examine(path, verbose);
+  const Json json = found ? *std::move(found) : failure(found.error().message);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Never returns: the child ends without running the parent's destructors or a plugin's.
+[[noreturn]] void child(int out, const std::filesystem::path& path, bool verbose) {
+  std::string text;
+  try {
+    text = report(path, verbose);
+  } catch (const std::exception& e) {
+    text = failure(e.what()).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t n = ::write(out, text.data() + done, text.size() - done);
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  ::_exit(0);
+}
+
+/// Reads to the end, or until the deadline; false if that came first.
+bool read_all(int in, Clock::time_point deadline, std::string& text) {
+  char buffer[4096];
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    pollfd ready{in, POLLIN, 0};
+    const int polled = left > 0 ? ::poll(&ready, 1, static_cast<int>(left)) : 0;
+    if (polled < 0 && errno == EINTR) continue;
+    if (polled <= 0) return false;
+    const ssize_t n = ::read(in, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return true;
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+Json probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience) {
+  int ends[2];
+  if (::pipe(ends) != 0) return failure(fmt::format("pipe: {}", std::strerror(errno)));
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::close(ends[0]);
+    child(ends[1], path, verbose);
+  }
+  ::close(ends[1]);
+  std::string text;
+  const bool in_time = pid > 0 && read_all(ends[0], Clock::now() + patience, text);
+  ::close(ends[0]);
+  if (pid < 0) return failure(fmt::format("fork: {}", std::strerror(errno)));
+  if (!in_time) ::kill(pid, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!in_time) return failure(fmt::format("no answer within {} s", patience.count()));
+  if (WIFSIGNALED(status)) return failure(fmt::format("it crashed: {}", ::strsignal(WTERMSIG(status))));
+  auto parsed = parse_json(text, path.string());
+  if (!parsed) return failure("it ended the process while starting");
+  return *std::move(parsed);
+}
+
+}  // namespace adder::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+
+#include "base/json.h"
+
+namespace adder::cli {
+
+/// Loads a plugin, starts its runtime and says what it found: {api_version, platform, platform_version,
+/// devices
+/// [{index, id, kind, description, memory_bytes?}]}, or {failure} alone. In a child process, so that a
+/// library that crashes, hangs or is no plugin takes nothing down with it, and so that plugins do not meet.
+/// Call while the process has one thread.
+Json probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience);
+
+}  // namespace adder::cli
