@@ -50,7 +50,7 @@ Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Dev
       progress_(progress) {}
 
 Result<Engine> Engine::open(const EngineOptions& options) {
-  ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model));
+  ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   ModelSpec spec{.config = model_config(checkpoint.config()),

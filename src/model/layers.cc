@@ -1,5 +1,7 @@
 #include "model/layers.h"
 
+#include <numeric>
+
 #include "hlo/arith.h"
 
 namespace adder::model {
@@ -19,7 +21,24 @@ Value linear(const Policy& policy, Value x, Value weight, std::optional<Value> b
   return view(y, dims);
 }
 
-Value rms_norm(Value x, Value weight, double eps) { return x * rsqrt(mean(x * x, -1, true) + eps) * weight; }
+namespace {
+
+/// 1 / sqrt(mean(x^2) + eps) over the last axis, kept as size 1. The sum of squares is a product: one pass,
+/// where compilers split a long reduction into several small programs.
+Value inverse_rms(Value x, double eps) {
+  Dims batch(static_cast<std::size_t>(x.rank() - 1));
+  std::iota(batch.begin(), batch.end(), 0);
+  Value squares = dot_general(x, x,
+                              {.lhs_batching = batch,
+                               .rhs_batching = batch,
+                               .lhs_contracting = {x.rank() - 1},
+                               .rhs_contracting = {x.rank() - 1}});
+  return expand_dims(rsqrt(squares / static_cast<double>(x.dim(-1)) + eps), -1);
+}
+
+}  // namespace
+
+Value rms_norm(Value x, Value weight, double eps) { return x * inverse_rms(x, eps) * weight; }
 
 Value gated_rms_norm(Value y, Value z, const std::optional<Value>& weight, std::int64_t groups, double eps) {
   Value gated = y * silu(z);  // [B,T,E]
@@ -29,8 +48,7 @@ Value gated_rms_norm(Value y, Value z, const std::optional<Value>& weight, std::
   grouped.back() = groups;
   grouped.push_back(inner / groups);
   Value g = view(gated, grouped);  // [B,T,G,E/G]
-  g = g * rsqrt(mean(g * g, -1, true) + eps);
-  return view(g, gated.dims()) * *weight;
+  return view(g * inverse_rms(g, eps), gated.dims()) * *weight;
 }
 
 namespace {

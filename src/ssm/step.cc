@@ -6,19 +6,26 @@ namespace adder::ssm {
 
 using namespace hlo;  // NOLINT: graph code reads as mathematics
 
+namespace {
+
+/// x [B,1,G,N] -> [B,H,1,N], each group's row for every head of it.
+Value per_head(Value x, const Sizes& d) {
+  Value spread = broadcast_to(view(x, {d.b, d.g, 1, d.n}), {d.b, d.g, d.r, d.n});
+  return view(spread, {d.b, d.h, 1, d.n});
+}
+
+}  // namespace
+
 Scan scan_step(const Recurrence& r, Value state) {
   const Sizes d = sizes_of(r, state);
   if (d.t != 1)
     throw BuildError("ssm::scan_step", "takes one token, got " + std::to_string(d.t), Loc::current());
-  const Dims grouped{d.b, d.g, d.r, d.p, d.n};
-  Value s = view(state, grouped);  // [B,G,R,P,N]
-  Value decay = view(exponential(r.log_decay), {d.b, d.g, d.r, 1, 1});
-  Value u = view(r.input, {d.b, d.g, d.r, d.p, 1});
-  Value b = view(r.key, {d.b, d.g, 1, 1, d.n});
-  Value c = view(r.query, {d.b, d.g, 1, 1, d.n});
-  Value next = decay * s + u * b;  // [B,G,R,P,N]
-  Value y = sum(next * c, -1);     // [B,G,R,P]
-  return {view(y, {d.b, 1, d.h, d.p}), view(next, {d.b, d.h, d.p, d.n})};
+  // The update stays in the state's own shape from end to end: only then can a compiler do it in place.
+  Value decay = view(exponential(r.log_decay), {d.b, d.h, 1, 1});
+  Value u = view(r.input, {d.b, d.h, d.p, 1});
+  Value next = decay * state + u * per_head(r.key, d);  // [B,H,P,N]
+  Value y = sum(next * per_head(r.query, d), -1);       // [B,H,P]
+  return {view(y, {d.b, 1, d.h, d.p}), next};
 }
 
 Scan scan(const Recurrence& r, Value state) {
