@@ -24,5 +24,6 @@ Command declare_generate(CLI::App& parent);
 Command declare_forward(CLI::App& parent);
 Command declare_inspect(CLI::App& parent);
 Command declare_devices(CLI::App& parent);
+Command declare_bench(CLI::App& parent);
 
 }  // namespace adder::cli

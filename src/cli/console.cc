@@ -60,7 +60,8 @@ void Console::note(std::string_view line) {
 }
 
 void print_error(const Error& error) {
-  fmt::print(stderr, "error: {}\n", error.message);
+  const std::string_view message = error.message;
+  fmt::print(stderr, "error: {}\n", message.substr(0, message.find_last_not_of('\n') + 1));
   if (!error.hint.empty()) fmt::print(stderr, "hint: {}\n", error.hint);
 }
 

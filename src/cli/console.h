@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "adder/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/progress_bar.h"
 
@@ -43,6 +44,9 @@ class Console final : public LogSink {
 
 /// "error: message", and "hint: ..." where there is one, on stderr.
 void print_error(const Error& error);
+
+/// What `--json` prints: keys in the order in which they were written.
+using OrderedJson = nlohmann::ordered_json;
 
 /// Writes to stdout and flushes. Error internal if nobody takes it (disk full, closed).
 Status print(std::string_view text);

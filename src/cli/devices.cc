@@ -18,15 +18,29 @@ struct DevicesOptions {
   bool json = false;
 };
 
-Json examine(const pjrt::PluginCandidate& candidate, bool verbose) {
-  Json out{{"name", candidate.name}, {"path", candidate.path.string()}, {"source", candidate.source}};
+OrderedJson examine(const pjrt::PluginCandidate& candidate, bool verbose) {
+  OrderedJson out{{"name", candidate.name}, {"path", candidate.path.string()}, {"source", candidate.source}};
   out.update(candidate.found() ? probe_plugin(candidate.path, verbose, kPatience)
-                               : Json{{"failure", candidate.failure}});
+                               : OrderedJson{{"failure", candidate.failure}});
   out["usable"] = !out.contains("failure");
   return out;
 }
 
-std::string to_text(const Json& plugin) {
+/// What `request` may mean; for all, what $ADDER_PLUGIN asks for comes first.
+std::vector<pjrt::PluginCandidate> find_candidates(const std::string& request) {
+  const auto environment = pjrt::SearchEnvironment::system();
+  auto all = pjrt::search_plugins(request, environment);
+  const auto preferred = environment.variable("ADDER_PLUGIN").value_or("");
+  if (!request.empty() || preferred.empty()) return all;
+  std::vector<pjrt::PluginCandidate> out = pjrt::search_plugins(preferred, environment);
+  std::erase_if(all, [&](const pjrt::PluginCandidate& c) {
+    return std::any_of(out.begin(), out.end(), [&](const auto& first) { return first.path == c.path; });
+  });
+  out.insert(out.end(), all.begin(), all.end());
+  return out;
+}
+
+std::string to_text(const OrderedJson& plugin) {
   std::string out =
       fmt::format("{}  {}\n", plugin["name"].get<std::string>(), plugin["path"].get<std::string>());
   if (plugin.contains("failure"))
@@ -35,7 +49,7 @@ std::string to_text(const Json& plugin) {
   std::replace(version.begin(), version.end(), '\n', ' ');
   out += fmt::format("  platform {}, PJRT API {}, {}\n", plugin["platform"].get<std::string>(),
                      plugin["api_version"].get<std::string>(), version);
-  for (const Json& device : plugin["devices"]) {
+  for (const OrderedJson& device : plugin["devices"]) {
     out += fmt::format("  device {}: {}", device["index"].get<int>(), device["kind"].get<std::string>());
     if (device.contains("memory_bytes")) out += ", " + human_bytes(device["memory_bytes"].get<double>());
     out += "\n";
@@ -46,17 +60,17 @@ std::string to_text(const Json& plugin) {
 Result<ExitCode> run(const DevicesOptions& o) {
   Console console(o.console);
   const bool verbose = o.console.verbose && !o.console.quiet;
-  const auto candidates = pjrt::search_plugins(o.plugin, pjrt::SearchEnvironment::system());
-  Json plugins = Json::array();
+  const auto candidates = find_candidates(o.plugin);
+  OrderedJson plugins = OrderedJson::array();
   for (const pjrt::PluginCandidate& candidate : candidates)
     if (candidate.found() || verbose || !o.plugin.empty()) plugins.push_back(examine(candidate, verbose));
 
   if (o.json) {
-    ADDER_CHECK(print(Json{{"plugins", plugins}}.dump() + "\n"));
+    ADDER_CHECK(print(OrderedJson{{"plugins", plugins}}.dump() + "\n"));
   } else {
-    for (const Json& plugin : plugins) ADDER_CHECK(print(to_text(plugin)));
+    for (const OrderedJson& plugin : plugins) ADDER_CHECK(print(to_text(plugin)));
   }
-  for (const Json& plugin : plugins)
+  for (const OrderedJson& plugin : plugins)
     if (plugin["usable"] == true) return ExitCode::done;
   return fail(ErrorCode::not_found, fmt::format("no usable plugin among {} places", candidates.size()),
               "`adder devices -v` lists them; install one (pip install lammps-jax-pjrt-cpu) or point "

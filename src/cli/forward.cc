@@ -140,11 +140,11 @@ Result<ExitCode> run(const ForwardOptions& o) {
     snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());
     ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.config()));
   }
-  console.note(fmt::format(
-      "load {:.0f} ms | compile {:.0f} ms | {} tokens in {} pieces, position {} | {} (API {}), {}",
-      times.load_ms, times.compile_ms, ids.size(), pieces->size(), snapshot.state.position,
-      engine.client().plugin().path().filename().string(), to_string(engine.client().plugin().api_version()),
-      o.model.dtype));
+  console.note(
+      fmt::format("load {:.0f} ms | compile {:.0f} ms | {} tokens, pieces: {}, position {} | {} (API {}), {}",
+                  times.load_ms, times.compile_ms, ids.size(), pieces->size(), snapshot.state.position,
+                  engine.client().plugin().path().filename().string(),
+                  to_string(engine.client().plugin().api_version()), o.model.dtype));
   return ExitCode::done;
 }
 

@@ -225,12 +225,12 @@ void note_timings(Console& console, const ModelOptions& model, const engine::Eng
                   to_string(engine.client().plugin().api_version()), model.dtype, outcome.seed));
 }
 
-Json to_json(const engine::Engine& engine, const Outcome& outcome, const serve::TextGenerator& generator,
-             bool has_text) {
+OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
+                    const serve::TextGenerator& generator, bool has_text) {
   const serve::GenerationTimings& t = generator.timings();
   return {{"prompt_ids", outcome.prompt_ids},
           {"ids", generator.ids()},
-          {"text", has_text ? Json(generator.text()) : Json()},
+          {"text", has_text ? OrderedJson(generator.text()) : OrderedJson()},
           {"finish_reason", name(generator.finish_reason().value_or(serve::FinishReason::cancelled))},
           {"seed", outcome.seed},
           {"timings",
@@ -266,6 +266,9 @@ Result<ExitCode> run(const GenerateOptions& o) {
   ADDER_TRY(const std::optional<tokenizer::Tokenizer> own, open_tokenizer(o.prompt, checkpoint.directory()));
   const tokenizer::Tokenizer* tokenizer = own ? &*own : nullptr;
   ADDER_TRY(const Prompt prompt, read_prompt(o.prompt, tokenizer, engine.config().vocab_size));
+  if (!tokenizer && !o.length.stops.empty())
+    return fail(ErrorCode::invalid_argument, "--stop needs a tokenizer, and this model has none",
+                "name one with --tokenizer");
   const serve::TextOptions options = text_options(o, checkpoint, console);
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = options.sampling.seed};

@@ -60,8 +60,8 @@ std::string fingerprint(const checkpoint::Checkpoint& checkpoint) {
   return fmt::format("{:016x}", checkpoint.fingerprint());
 }
 
-Json config_json(const checkpoint::ModelConfig& c) {
-  const auto limit = [](double x) { return std::isfinite(x) ? Json(x) : Json("Infinity"); };
+OrderedJson config_json(const checkpoint::ModelConfig& c) {
+  const auto limit = [](double x) { return std::isfinite(x) ? OrderedJson(x) : OrderedJson("Infinity"); };
   return {{"d_model", c.d_model},
           {"n_layer", c.n_layer},
           {"d_inner", c.d_inner},
@@ -81,25 +81,26 @@ Json config_json(const checkpoint::ModelConfig& c) {
           {"eos_token_ids", c.eos_token_ids}};
 }
 
-Json to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
+OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
   const auto memory = [&](std::int64_t weights) {
-    return Json{{"weights", weights}, {"state", f.state_bytes}, {"total", weights + f.state_bytes}};
+    return OrderedJson{{"weights", weights}, {"state", f.state_bytes}, {"total", weights + f.state_bytes}};
   };
-  Json out{{"path", checkpoint.directory().string()},
-           {"architecture", "mamba2"},
-           {"dialect", name(checkpoint.config().dialect)},
-           {"format", checkpoint.format()},
-           {"config", config_json(checkpoint.config())},
-           {"parameters", checkpoint.parameter_count()},
-           {"stored_bytes", checkpoint.stored_bytes()},
-           {"stored_dtypes", Json::object()},
-           {"fingerprint", fingerprint(checkpoint)},
-           {"state_bytes_per_sequence", f.state_bytes},
-           {"memory_bytes", {{"f32", memory(f.weight_bytes_f32)}, {"bf16", memory(f.weight_bytes_bf16)}}}};
+  OrderedJson out{
+      {"path", checkpoint.directory().string()},
+      {"architecture", "mamba2"},
+      {"dialect", name(checkpoint.config().dialect)},
+      {"format", checkpoint.format()},
+      {"config", config_json(checkpoint.config())},
+      {"parameters", checkpoint.parameter_count()},
+      {"stored_bytes", checkpoint.stored_bytes()},
+      {"stored_dtypes", OrderedJson::object()},
+      {"fingerprint", fingerprint(checkpoint)},
+      {"state_bytes_per_sequence", f.state_bytes},
+      {"memory_bytes", {{"f32", memory(f.weight_bytes_f32)}, {"bf16", memory(f.weight_bytes_bf16)}}}};
   for (const auto& [dtype, amount] : f.stored)
     out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
   if (!with_tensors) return out;
-  out["tensors"] = Json::array();
+  out["tensors"] = OrderedJson::array();
   for (const auto& [spec, view] : checkpoint.entries())
     out["tensors"].push_back({{"name", spec.name},
                               {"stored_as", view.name},

@@ -42,15 +42,21 @@ ExitCode run(const Command& command) {
   return code.error().code == ErrorCode::cancelled ? ExitCode::interrupted : ExitCode::failed;
 }
 
-ExitCode print_help(const CLI::App& app, const std::string& topic) {
-  const CLI::App* about = topic.empty() ? &app : nullptr;
+const CLI::App* find_command(const CLI::App& app, const std::string& command) {
   for (const CLI::App* sub : app.get_subcommands(nullptr))
-    if (sub->get_name() == topic) about = sub;
-  if (!about) {
-    print_error(
-        {ErrorCode::invalid_argument, fmt::format("there is no command '{}'", topic), "see `adder help`"});
-    return ExitCode::usage;
-  }
+    if (sub->get_name() == command) return sub;
+  return nullptr;
+}
+
+ExitCode no_such_command(const std::string& command) {
+  print_error({ErrorCode::invalid_argument, fmt::format("there is no command {}", in_quotes(command)),
+               "see `adder help`"});
+  return ExitCode::usage;
+}
+
+ExitCode print_help(const CLI::App& app, const std::string& topic) {
+  const CLI::App* about = topic.empty() ? &app : find_command(app, topic);
+  if (!about) return no_such_command(topic);
   if (Status printed = print(about->help(topic.empty() ? "" : "adder")); !printed) {
     print_error(printed.error());
     return ExitCode::failed;
@@ -64,13 +70,18 @@ ExitCode run_program(int argc, char** argv) {
       "--version",
       fmt::format("adder {} (PJRT API {})", ADDER_VERSION, to_string(pjrt::header_api_version())),
       "print the version");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer(kExamples);
   const Command commands[] = {declare_generate(app), declare_forward(app), declare_inspect(app),
-                              declare_devices(app)};
+                              declare_devices(app), declare_bench(app)};
   CLI::App& help = *app.add_subcommand("help", "say what a command does");
   std::string topic;
   help.add_option("command", topic, "which command");
+  if (argc == 1) {
+    fmt::print(stderr, "{}", app.help());
+    return ExitCode::usage;
+  }
+  if (argv[1][0] != '-' && !find_command(app, argv[1])) return no_such_command(argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -18,30 +18,30 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Result<Json> examine(const std::filesystem::path& path, bool verbose) {
+Result<OrderedJson> examine(const std::filesystem::path& path, bool verbose) {
   ADDER_TRY(const pjrt::Plugin plugin, pjrt::Plugin::open(path, {.verbose = verbose, .environment = {}}));
   ADDER_TRY(const pjrt::Client client, pjrt::Client::create(plugin));
-  Json devices = Json::array();
+  OrderedJson devices = OrderedJson::array();
   const auto all = client.devices();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    Json device{
+    OrderedJson device{
         {"index", i}, {"id", all[i].id()}, {"kind", all[i].kind()}, {"description", all[i].description()}};
     if (const auto memory = all[i].memory_stats(); memory && memory->bytes_limit)
       device["memory_bytes"] = *memory->bytes_limit;
     devices.push_back(std::move(device));
   }
-  return Json{{"api_version", to_string(plugin.api_version())},
-              {"platform", client.platform_name()},
-              {"platform_version", client.platform_version()},
-              {"devices", std::move(devices)}};
+  return OrderedJson{{"api_version", to_string(plugin.api_version())},
+                     {"platform", client.platform_name()},
+                     {"platform_version", client.platform_version()},
+                     {"devices", std::move(devices)}};
 }
 
-Json failure(std::string why) { return {{"failure", std::move(why)}}; }
+OrderedJson failure(std::string why) { return {{"failure", std::move(why)}}; }
 
 std::string report(const std::filesystem::path& path, bool verbose) {
   auto found = examine(path, verbose);
-  const Json json = found ? *std::move(found) : failure(found.error().message);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const OrderedJson json = found ? *std::move(found) : failure(found.error().message);
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 /// Never returns: the child ends without running the parent's destructors or a plugin's.
@@ -50,7 +50,7 @@ std::string report(const std::filesystem::path& path, bool verbose) {
   try {
     text = report(path, verbose);
   } catch (const std::exception& e) {
-    text = failure(e.what()).dump(-1, ' ', false, Json::error_handler_t::replace);
+    text = failure(e.what()).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   }
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(out, text.data() + done, text.size() - done);
@@ -78,7 +78,7 @@ bool read_all(int in, Clock::time_point deadline, std::string& text) {
 
 }  // namespace
 
-Json probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience) {
+OrderedJson probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience) {
   int ends[2];
   if (::pipe(ends) != 0) return failure(fmt::format("pipe: {}", std::strerror(errno)));
   const pid_t pid = ::fork();
@@ -97,9 +97,9 @@ Json probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::
   }
   if (!in_time) return failure(fmt::format("no answer within {} s", patience.count()));
   if (WIFSIGNALED(status)) return failure(fmt::format("it crashed: {}", ::strsignal(WTERMSIG(status))));
-  auto parsed = parse_json(text, path.string());
-  if (!parsed) return failure("it ended the process while starting");
-  return *std::move(parsed);
+  OrderedJson parsed = OrderedJson::parse(text, nullptr, false);
+  if (parsed.is_discarded()) return failure("it ended the process while starting");
+  return parsed;
 }
 
 }  // namespace adder::cli

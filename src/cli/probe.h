@@ -3,7 +3,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "base/json.h"
+#include "cli/console.h"
 
 namespace adder::cli {
 
@@ -12,6 +12,6 @@ namespace adder::cli {
 /// [{index, id, kind, description, memory_bytes?}]}, or {failure} alone. In a child process, so that a
 /// library that crashes, hangs or is no plugin takes nothing down with it, and so that plugins do not meet.
 /// Call while the process has one thread.
-Json probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience);
+OrderedJson probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience);
 
 }  // namespace adder::cli

@@ -1,0 +1,87 @@
+#include "cli_fixture.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace adder::test {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::filesystem::path golden(const std::string& name) {
+  return std::filesystem::path(ADDER_SOURCE_DIR) / "tests/goldens" / name;
+}
+
+std::filesystem::path demo_model() { return std::filesystem::path(ADDER_SOURCE_DIR) / "models/austen-3.6m"; }
+
+std::string test_plugin() {
+  const char* list = std::getenv("ADDER_TEST_PLUGINS");
+  const std::string all = list ? list : "";
+  return all.substr(0, all.find(':'));
+}
+
+Tensors::Tensors(const std::filesystem::path& path) {
+  auto opened = checkpoint::SafetensorsFile::open(path);
+  if (opened) {
+    file_ = *std::move(opened);
+  } else {
+    ADD_FAILURE() << opened.error().to_string();
+  }
+}
+
+Dims Tensors::dims(const std::string& name) const {
+  return has(name) ? file_->find(name)->shape.dims : Dims{-1};
+}
+
+template <class T>
+std::vector<T> Tensors::values(const std::string& name) const {
+  if (!has(name) || file_->find(name)->shape.dtype != dtype_of<T>()) {
+    ADD_FAILURE() << name << " is missing or of another type";
+    return {};
+  }
+  const auto bytes = file_->find(name)->bytes;
+  std::vector<T> out(bytes.size() / sizeof(T));
+  if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+std::vector<float> Tensors::floats(const std::string& name) const { return values<float>(name); }
+Ids Tensors::ids(const std::string& name) const { return values<std::int32_t>(name); }
+
+std::vector<std::string> Tensors::names() const {
+  std::vector<std::string> out;
+  if (!file_) return out;
+  for (const auto& view : file_->tensors()) out.push_back(view.name);
+  return out;
+}
+
+std::string joined(const Ids& ids) { return fmt::format("{}", fmt::join(ids, ",")); }
+
+Process CliTest::start(const std::vector<std::string>& arguments, const Process::Environment& more) {
+  Process::Environment environment{{"ADDER_CACHE", ADDER_TEST_CACHE}, {"ADDER_PLUGIN", test_plugin()}};
+  environment.insert(environment.end(), more.begin(), more.end());
+  return Process(ADDER_BINARY, arguments, environment);
+}
+
+Json CliTest::json(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const Outcome outcome = adder(arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1) << outcome.out;
+  auto parsed = parse_json(outcome.out, "stdout");
+  if (parsed) return *std::move(parsed);
+  ADD_FAILURE() << parsed.error().to_string() << "\n" << outcome.out;
+  return Json::object();
+}
+
+void expect_failure(const Outcome& outcome, int code, const std::string& text) {
+  EXPECT_EQ(outcome.exit_code, code) << "signal " << outcome.signal << "\n" << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, StartsWith("error: "));
+  EXPECT_THAT(outcome.err, HasSubstr(text));
+}
+
+}  // namespace adder::test
