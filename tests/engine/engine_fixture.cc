@@ -77,7 +77,8 @@ std::filesystem::path cache_dir() {
 }  // namespace
 
 Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model) {
-  static std::map<std::pair<std::string, std::string>, Engine> open;
+  // Never destroyed: at exit the plugins' own statics may be gone before ours.
+  static auto& open = *new std::map<std::pair<std::string, std::string>, Engine>();
   const auto key = std::make_pair(plugin, model.string());
   if (auto found = open.find(key); found != open.end()) return found->second;
   auto made = Engine::open({.model = model, .plugin = plugin, .dump_hlo = {}, .cache_dir = cache_dir()});

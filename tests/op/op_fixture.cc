@@ -52,7 +52,8 @@ void OpTest::SetUp() {
 }
 
 const std::vector<std::pair<std::string, pjrt::Client>>& OpTest::clients() {
-  static const auto made = [] {
+  // Never destroyed: at exit the plugins' own statics may be gone before ours.
+  static const auto& made = *new auto([] {
     std::vector<std::pair<std::string, pjrt::Client>> result;
     for (const std::string& path : plugin_paths()) {
       auto plugin = pjrt::Plugin::open(path);
@@ -63,7 +64,7 @@ const std::vector<std::pair<std::string, pjrt::Client>>& OpTest::clients() {
       if (client) result.emplace_back(path, *client);
     }
     return result;
-  }();
+  }());
   return made;
 }
 
