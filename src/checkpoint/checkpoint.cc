@@ -108,11 +108,14 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, LogSink& log) {
   if (!fs::exists(path, ignored))
     return fail(ErrorCode::not_found, fmt::format("{}: no such file or directory", path.string()));
   fs::path directory = directory_of(path);
-  ADDER_TRY(ModelConfig config, find_config(directory));
-  ADDER_TRY(TensorStore store, TensorStore::open(path));
+  auto opened = TensorStore::open(path);
+  if (!opened && opened.error().code != ErrorCode::not_found) return fail(std::move(opened).error());
+  const ModelConfig* own = opened ? opened->source().config() : nullptr;
+  ADDER_TRY(ModelConfig config, own != nullptr ? Result<ModelConfig>(*own) : find_config(directory));
+  ADDER_TRY(TensorStore store, std::move(opened));
   ADDER_TRY(GenerationDefaults generation, read_generation_defaults(directory / "generation_config.json"));
   fill_defaults(config, store.source());
-  ADDER_CHECK(validate(config, (directory / "config.json").string()));
+  ADDER_CHECK(validate(config, (own != nullptr ? path : directory / "config.json").string()));
   Matching matching = match(config, store);
   if (!matching.conflicts.empty())
     return conflict_error(path, matching.conflicts, describe_tensors(store.source()));
@@ -135,7 +138,7 @@ Checkpoint::Checkpoint(fs::path directory, ModelConfig config, GenerationDefault
     const Entry& e = entries_[i];
     by_name_.emplace(e.spec.name, i);
     parameters_ += e.view.shape.elements();
-    bytes_ += e.view.shape.bytes();
+    bytes_ += static_cast<std::int64_t>(e.view.bytes.size());
     print.add(e.spec.name, e.view);
   }
   fingerprint_ = print.value();

@@ -173,6 +173,7 @@ void check_groups(const ModelConfig& c, std::vector<std::string>& problems) {
 }  // namespace
 
 std::string_view name(Dialect dialect) {
+  if (dialect == Dialect::gguf) return "GGUF";
   return dialect == Dialect::hugging_face ? "Hugging Face" : "mamba_ssm";
 }
 

@@ -15,9 +15,9 @@
 namespace adder::checkpoint {
 
 /// Who wrote config.json: Hugging Face transformers (`hidden_size`) or state-spaces/mamba (`d_model`,
-/// `ssm_cfg`).
-enum class Dialect { hugging_face, mamba_ssm };
-std::string_view name(Dialect dialect);  ///< "Hugging Face", "mamba_ssm"
+/// `ssm_cfg`); or the keys of a GGUF file stand in for it.
+enum class Dialect { hugging_face, mamba_ssm, gguf };
+std::string_view name(Dialect dialect);  ///< "Hugging Face", "mamba_ssm", "GGUF"
 
 /// Fields whose value may come from a published default; see ModelConfig::defaulted.
 enum class Field {

@@ -6,6 +6,7 @@
 
 #include "base/half.h"
 #include "base/json.h"
+#include "checkpoint/encoding.h"
 #include "checkpoint/store.h"
 
 namespace adder::checkpoint {
@@ -77,20 +78,31 @@ void convert(DType from, const std::byte* in, std::size_t n, DType to, std::byte
   }
 }
 
+void convert_encoded(const TensorView& view, std::int64_t first, std::size_t n, DType to, std::byte* out) {
+  std::array<float, kBlock> wide;
+  const auto out_width = static_cast<std::size_t>(byte_size(to));
+  for (std::size_t i = 0; i < n; i += kBlock) {
+    const std::span<float> block(wide.data(), std::min(kBlock, n - i));
+    decode_range(view, first + static_cast<std::int64_t>(i), block);
+    store_f32(to, block, out + i * out_width);
+  }
+}
+
 }  // namespace
 
 Status read_range_as(const TensorView& view, std::int64_t first, DType dtype, std::span<std::byte> out) {
   const auto width = static_cast<std::size_t>(byte_size(dtype));
   const auto in_width = static_cast<std::size_t>(byte_size(view.shape.dtype));
-  const std::size_t n = out.size() / width, total = view.bytes.size() / in_width;
+  const std::size_t n = out.size() / width, total = static_cast<std::size_t>(view.shape.elements());
   if (out.size() % width != 0 || first < 0 || static_cast<std::size_t>(first) > total ||
       n > total - static_cast<std::size_t>(first))
     return fail(ErrorCode::invalid_argument,
                 fmt::format("read of tensor {}: {} bytes as {} from element {} of {}", in_quotes(view.name),
                             out.size(), name(dtype), first, total));
-  const std::byte* in = view.bytes.data() + static_cast<std::size_t>(first) * in_width;
   if (n == 0) return {};
-  if (view.shape.dtype == dtype) {
+  const bool dense = view.encoding == Encoding::dense;
+  const std::byte* in = view.bytes.data() + (dense ? static_cast<std::size_t>(first) * in_width : 0);
+  if (dense && view.shape.dtype == dtype) {
     std::memcpy(out.data(), in, out.size());
     return {};
   }
@@ -98,7 +110,10 @@ Status read_range_as(const TensorView& view, std::int64_t first, DType dtype, st
     return fail(ErrorCode::unsupported,
                 fmt::format("{}: tensor {}: cannot convert {} to {}", view.file, in_quotes(view.name),
                             name(view.shape.dtype), name(dtype)));
-  convert(view.shape.dtype, in, n, dtype, out.data());
+  if (dense)
+    convert(view.shape.dtype, in, n, dtype, out.data());
+  else
+    convert_encoded(view, first, n, dtype, out.data());
   return {};
 }
 

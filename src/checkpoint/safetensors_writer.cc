@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_dtype.h"
+#include "checkpoint/store.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -78,6 +79,20 @@ Status write_tensor(AtomicFile& file, const std::string& path, const TensorHeade
   return {};
 }
 
+// In the view's dtype; other encodings are expanded through a small buffer.
+Status write_elements(const TensorView& view, const ByteSink& sink) {
+  if (view.encoding == Encoding::dense) return sink(view.bytes);
+  constexpr std::int64_t kPiece = 16384;
+  std::vector<std::byte> buffer;
+  const std::int64_t total = view.shape.elements();
+  for (std::int64_t first = 0; first < total; first += kPiece) {
+    buffer.resize(static_cast<std::size_t>(std::min(kPiece, total - first) * byte_size(view.shape.dtype)));
+    ADDER_CHECK(read_range_as(view, first, view.shape.dtype, buffer));
+    ADDER_CHECK(sink(buffer));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorHeader> tensors,
@@ -105,7 +120,8 @@ Status write_safetensors(const std::filesystem::path& path, std::span<const Tens
   std::vector<TensorHeader> headers;
   for (const TensorView& t : tensors) headers.push_back({t.name, t.shape});
   return write_safetensors(
-      path, headers, [&](std::size_t i, const ByteSink& sink) { return sink(tensors[i].bytes); }, metadata);
+      path, headers, [&](std::size_t i, const ByteSink& sink) { return write_elements(tensors[i], sink); },
+      metadata);
 }
 
 }  // namespace adder::checkpoint

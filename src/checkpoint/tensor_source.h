@@ -1,25 +1,43 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "adder/error.h"
 #include "base/shape.h"
+#include "base/vocabulary.h"
 
 namespace adder::checkpoint {
 
-/// A tensor as it lies in a checkpoint: little-endian, dense, row-major. The bytes belong to the TensorSource
-/// it came from and may start at any address, so read elements with memcpy or with read_as().
+struct ModelConfig;
+
+/// How a view's bytes spell its elements.
+enum class Encoding : std::uint8_t {
+  dense,         ///< shape.dtype, one after the other
+  negative_exp,  ///< float32 -exp(x) for each element x (GGUF's ssm_a, read as A_log)
+  q4_0,
+  q8_0,
+  q4_k,
+  q6_k,  ///< ggml's blocks (ggml_types.h), expanded to float32
+};
+
+/// A tensor as it lies in a checkpoint: little-endian, row-major. The bytes belong to the TensorSource it
+/// came from and may start at any address, so read elements with read_as(), or with memcpy if the encoding is
+/// dense.
 struct TensorView {
   std::string name;
   Shape shape;
-  std::span<const std::byte> bytes;  ///< shape.bytes() of them
+  std::span<const std::byte> bytes;  ///< shape.bytes() of them if the encoding is dense
   std::string file;                  ///< the file it lies in, for messages
+  Encoding encoding = Encoding::dense;
 };
 
-/// Something that holds named tensors: one safetensors file, an index with shards, later other formats.
+/// Something that holds named tensors: one safetensors file, an index with shards, a GGUF file, ...
 /// Everything is validated when the source is opened, so looking up cannot fail for a listed name. Immutable
 /// after opening; all const members are safe from any thread.
 class TensorSource {
@@ -33,6 +51,10 @@ class TensorSource {
   virtual std::string format() const = 0;
   /// The caller has read `view`'s bytes and will not soon again: memory they occupy may be given back.
   virtual void release(const TensorView& view) const = 0;
+  /// The model's config if the format carries one itself (GGUF), else nullptr: config.json has it.
+  virtual const ModelConfig* config() const { return nullptr; }
+  /// The vocabulary if the format carries one. Copies it; nothing of it is kept. Errors: corrupt.
+  virtual Result<std::optional<Vocabulary>> vocabulary() const { return std::optional<Vocabulary>(); }
 };
 
 }  // namespace adder::checkpoint

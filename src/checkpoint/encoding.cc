@@ -1,0 +1,64 @@
+#include "checkpoint/encoding.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "checkpoint/ggml_types.h"
+#include "checkpoint/safetensors_dtype.h"
+
+namespace adder::checkpoint {
+namespace {
+
+GgmlType block_type(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::q4_0:
+      return GgmlType::q4_0;
+    case Encoding::q8_0:
+      return GgmlType::q8_0;
+    case Encoding::q4_k:
+      return GgmlType::q4_k;
+    case Encoding::q6_k:
+      return GgmlType::q6_k;
+    default:
+      return GgmlType::f32;
+  }
+}
+
+// In float64, so that the one rounding that counts is the last: see GgufFile for what that guarantees.
+void decode_negative_exp(const TensorView& view, std::size_t first, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    float a;
+    std::memcpy(&a, view.bytes.data() + (first + i) * sizeof a, sizeof a);
+    out[i] = static_cast<float>(std::log(-static_cast<double>(a)));
+  }
+}
+
+}  // namespace
+
+void decode_range(const TensorView& view, std::int64_t first, std::span<float> out) {
+  auto at = static_cast<std::size_t>(first);
+  if (view.encoding == Encoding::negative_exp) return decode_negative_exp(view, at, out);
+  const GgmlType type = block_type(view.encoding);
+  const auto elements = static_cast<std::size_t>(block_elements(type)),
+             bytes = static_cast<std::size_t>(block_bytes(type));
+  std::array<float, kLargestGgmlBlock> block;
+  while (!out.empty()) {
+    const std::size_t skip = at % elements, n = std::min(elements - skip, out.size());
+    const bool whole = n == elements;
+    const std::span<float> target = whole ? out.first(n) : std::span<float>(block.data(), elements);
+    dequantise_block(type, view.bytes.subspan(at / elements * bytes, bytes), target);
+    if (!whole) std::copy_n(block.begin() + static_cast<std::ptrdiff_t>(skip), n, out.begin());
+    out = out.subspan(n);
+    at += n;
+  }
+}
+
+std::string stored_type(const TensorView& view) {
+  if (view.encoding == Encoding::dense || view.encoding == Encoding::negative_exp)
+    return std::string(safetensors_name(view.shape.dtype));
+  return ggml_type_name(block_type(view.encoding));
+}
+
+}  // namespace adder::checkpoint
