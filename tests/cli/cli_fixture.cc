@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 
 namespace adder::test {
 
@@ -73,8 +74,7 @@ Json CliTest::json(std::vector<std::string> arguments) {
   EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1) << outcome.out;
   auto parsed = parse_json(outcome.out, "stdout");
   if (parsed) return *std::move(parsed);
-  ADD_FAILURE() << parsed.error().to_string() << "\n" << outcome.out;
-  return Json::object();
+  throw std::runtime_error(parsed.error().to_string() + "\n" + outcome.err);  // fails the test
 }
 
 void expect_failure(const Outcome& outcome, int code, const std::string& text) {

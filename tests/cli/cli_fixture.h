@@ -57,7 +57,8 @@ class CliTest : public testing::Test {
   static Outcome adder(const std::vector<std::string>& arguments, const Process::Environment& more = {}) {
     return start(arguments, more).wait();
   }
-  /// Runs with --json added; expects exit 0 and exactly one line of JSON on stdout.
+  /// Runs with --json added; expects exit 0 and exactly one line of JSON on stdout. Throws where it is no
+  /// JSON.
   static Json json(std::vector<std::string> arguments);
   std::string in_folder(const std::string& name) const { return folder_.path() / name; }
   const std::filesystem::path& folder() const { return folder_.path(); }
