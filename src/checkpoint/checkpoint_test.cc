@@ -82,12 +82,6 @@ TEST(GoldenTest, TheEmbeddedModelOpens) {
   EXPECT_NE(c->fingerprint(), Checkpoint::open(golden("hf-tiny"))->fingerprint());
 }
 
-TEST(GoldenTest, PickledWeightsAreUnsupportedForNow) {
-  const auto c = Checkpoint::open(golden("mamba-ssm-tiny"));
-  ASSERT_FALSE(c);
-  EXPECT_EQ(c.error().code, ErrorCode::unsupported);
-}
-
 TEST_F(CheckpointTest, AFileOpensWithTheConfigBesideIt) {
   ASSERT_TRUE(open(tiny_config()));
   const auto c = Checkpoint::open(dir / "model.safetensors");

@@ -43,9 +43,9 @@ Result<ShardMap> read_index(const fs::path& index) {
   return shards;
 }
 
-void compare(const SafetensorsFile& shard, const std::vector<std::string>& assigned,
+void compare(const TensorSource& shard, const std::string& name, const std::vector<std::string>& assigned,
              std::vector<std::string>& problems) {
-  const std::string file = in_quotes(shard.path().filename().string());
+  const std::string file = in_quotes(name);
   for (const std::string& tensor : assigned)
     if (shard.find(tensor) == nullptr)
       problems.push_back(
@@ -67,19 +67,19 @@ tl::unexpected<Error> disagreement(const fs::path& index, const std::vector<std:
 
 }  // namespace
 
-Result<std::unique_ptr<ShardedSafetensors>> ShardedSafetensors::open(const fs::path& index) {
+Result<std::unique_ptr<ShardedSource>> ShardedSource::open(const fs::path& index, const Opener& open_shard) {
   ADDER_TRY(const ShardMap map, read_index(index));
-  std::unique_ptr<ShardedSafetensors> source(new ShardedSafetensors);
+  std::unique_ptr<ShardedSource> source(new ShardedSource);
   std::vector<std::string> problems;
   for (const auto& [file, assigned] : map) {
-    auto shard = SafetensorsFile::open(index.parent_path() / file);
+    auto shard = open_shard(index.parent_path() / file);
     if (!shard && shard.error().code == ErrorCode::not_found)
       return fail(ErrorCode::not_found,
                   fmt::format("{}: shard {} is missing ({} tensors)", index.string(), in_quotes(file),
                               assigned.size()),
                   "download all files that the index names");
     if (!shard) return fail(std::move(shard).error());
-    compare(**shard, assigned, problems);
+    compare(**shard, file, assigned, problems);
     for (const TensorView& view : (*shard)->tensors()) {
       source->tensors_.push_back(view);
       source->shard_of_.push_back(source->shards_.size());
@@ -92,16 +92,16 @@ Result<std::unique_ptr<ShardedSafetensors>> ShardedSafetensors::open(const fs::p
   return source;
 }
 
-const TensorView* ShardedSafetensors::find(std::string_view name) const {
+const TensorView* ShardedSource::find(std::string_view name) const {
   const auto it = by_name_.find(name);
   return it == by_name_.end() ? nullptr : &tensors_[it->second];
 }
 
-std::string ShardedSafetensors::format() const {
-  return fmt::format("safetensors, {} shards", shards_.size());
+std::string ShardedSource::format() const {
+  return fmt::format("{}, {} shards", shards_.front()->format(), shards_.size());
 }
 
-void ShardedSafetensors::release(const TensorView& view) const {
+void ShardedSource::release(const TensorView& view) const {
   const auto it = by_name_.find(view.name);
   if (it != by_name_.end()) shards_[shard_of_[it->second]]->release(view);
 }

@@ -2,65 +2,68 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <system_error>
+#include <vector>
 
 #include "base/json.h"
+#include "checkpoint/gguf_model.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sharded.h"
+#include "checkpoint/torch_bin.h"
 
 namespace adder::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConvertHint =
-    "convert it to model.safetensors first (save_pretrained(..., safe_serialization=True) does so)";
+// What a directory's weights may be called, in order of preference. Mistral's own file comes last, since a
+// directory that has it may hold the same weights under Hugging Face's names too.
+constexpr std::array kWeights = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                 "pytorch_model.bin.index.json", "consolidated.safetensors"};
 
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
-tl::unexpected<Error> unsupported_format(const fs::path& path, std::string_view format) {
-  return fail(ErrorCode::unsupported,
-              fmt::format("{}: weights in the {} format are unsupported; expected safetensors", path.string(),
-                          format),
-              kConvertHint);
-}
-
-std::string_view foreign_format(const fs::path& path) {
+Result<std::unique_ptr<TensorSource>> open_one(const fs::path& path) {
   const std::string extension = path.extension().string();
-  if (extension == ".bin" || extension == ".pt" || extension == ".pth") return "PyTorch (pickle)";
-  if (extension == ".gguf") return "GGUF";
-  return {};
-}
-
-Result<std::unique_ptr<TensorSource>> open_file(const fs::path& path) {
-  if (path.filename().string().ends_with(".index.json")) {
-    ADDER_TRY(std::unique_ptr<TensorSource> source, ShardedSafetensors::open(path));
+  if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
+    ADDER_TRY(std::unique_ptr<TensorSource> source, TorchFile::open(path));
     return source;
   }
-  if (const std::string_view format = foreign_format(path); !format.empty())
-    return unsupported_format(path, format);
+  if (extension == ".gguf") {
+    ADDER_TRY(std::unique_ptr<TensorSource> source, GgufFile::open(path));
+    return source;
+  }
   ADDER_TRY(std::unique_ptr<TensorSource> source, SafetensorsFile::open(path));
   return source;
 }
 
+Result<std::unique_ptr<TensorSource>> open_file(const fs::path& path) {
+  if (!path.filename().string().ends_with(".index.json")) return open_one(path);
+  ADDER_TRY(std::unique_ptr<TensorSource> source, ShardedSource::open(path, open_one));
+  return source;
+}
+
+// Sorted, so that messages do not depend on the file system.
+std::vector<fs::path> gguf_files(const fs::path& directory) {
+  std::error_code ignored;
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored))
+    if (entry.path().extension() == ".gguf") found.push_back(entry.path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 tl::unexpected<Error> no_weights(const fs::path& directory) {
-  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (is_file(directory / name)) return unsupported_format(directory / name, "PyTorch (pickle)");
   std::error_code ignored;
   std::string seen;
   int count = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    if (entry.path().extension() == ".gguf") return unsupported_format(entry.path(), "GGUF");
     if (++count <= 12) seen += (seen.empty() ? "" : ", ") + entry.path().filename().string();
   }
-  return fail(
-      ErrorCode::not_found,
-      fmt::format("{}: no weights; expected model.safetensors or model.safetensors.index.json, found {}",
-                  directory.string(), seen.empty() ? "an empty directory" : seen),
-      "name a weights file directly if it is called something else");
+  return fail(ErrorCode::not_found,
+              fmt::format("{}: no weights; expected one of {}, found {}", directory.string(),
+                          fmt::join(kWeights, ", "), seen.empty() ? "an empty directory" : seen),
+              "name a weights file directly if it is called something else");
 }
 
 Result<std::unique_ptr<TensorSource>> open_source(const fs::path& path) {
@@ -69,8 +72,15 @@ Result<std::unique_ptr<TensorSource>> open_source(const fs::path& path) {
   if (!fs::exists(status))
     return fail(ErrorCode::not_found, fmt::format("{}: no such file or directory", path.string()));
   if (!fs::is_directory(status)) return open_file(path);
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
+  for (const char* name : kWeights)
     if (fs::exists(path / name, code)) return open_file(path / name);
+  if (const std::vector<fs::path> found = gguf_files(path); found.size() == 1)
+    return open_file(found.front());
+  else if (found.size() > 1)
+    return fail(ErrorCode::not_found,
+                fmt::format("{}: expected one GGUF file, found {}, such as {} and {}", path.string(),
+                            found.size(), found[0].filename().string(), found[1].filename().string()),
+                "name the file to load");
   return no_weights(path);
 }
 

@@ -16,14 +16,16 @@ namespace adder::checkpoint {
 /// Opens whichever format holds the weights of `path` and owns it. Move-only; const members are safe from any
 /// thread.
 ///
-/// `path` is a file (.safetensors, or an .index.json beside its shards) or a directory, in which are looked
-/// for, in this order: model.safetensors; model.safetensors.index.json and the shards it names. Nothing else
-/// in a directory is picked up: consolidated*.safetensors holds the same weights under other names,
+/// `path` is a file (.safetensors, .bin of torch.save, .gguf, or an .index.json beside its shards) or a
+/// directory, in which are looked for, in this order: model.safetensors; model.safetensors.index.json and the
+/// shards it names; pytorch_model.bin; pytorch_model.bin.index.json; consolidated.safetensors (Mistral's own
+/// layout); the only file whose name ends in .gguf. Nothing else in a directory is picked up:
 /// expected*.safetensors are test results.
 class TensorStore {
  public:
-  /// Errors: not_found (no path, no weights, a missing shard), unsupported (only pytorch_model.bin or GGUF
-  /// there), corrupt (see parse_safetensors; index and shards that disagree).
+  /// Errors: not_found (no path, no weights, a missing shard), unsupported (only pytorch_model.bin there,
+  /// or a GGUF file of another architecture), corrupt (see parse_safetensors; index and shards that
+  /// disagree).
   static Result<TensorStore> open(const std::filesystem::path& path);
 
   const std::vector<TensorView>& tensors() const { return source_->tensors(); }

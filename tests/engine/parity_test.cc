@@ -54,7 +54,7 @@ TEST_P(Parity, GreedyTokensAreEqual) {
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
                          testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "limits-bias-tiny",
-                                         "odd-shapes-f16-tiny"),
+                                         "odd-shapes-f16-tiny", "mamba-ssm-tiny"),
                          [](const auto& golden) {
                            std::string name = golden.param;
                            std::replace(name.begin(), name.end(), '-', '_');
