@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "engine/platform.h"
 #include "pjrt/plugin_search.h"
 
 namespace adder::engine {
@@ -15,7 +16,7 @@ Result<pjrt::Client> open_client(const EngineOptions& options) {
             pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system()));
   ADDER_TRY(const pjrt::Plugin plugin,
             pjrt::Plugin::open(found.path, {.verbose = options.verbose_plugin, .environment = {}}));
-  return pjrt::Client::create(plugin);
+  return create_client(plugin, found.platform);
 }
 
 Result<pjrt::Device> pick_device(const pjrt::Client& client, int index) {
@@ -54,7 +55,8 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = {.precision = options.precision},
+                 .policy = {.precision = options.precision,
+                            .row_splits = platform_policy(client.platform_name()).row_splits},
                  .weight_dtype = options.weight_dtype};
   ProgramsOptions programs{.dump_hlo = options.dump_hlo, .cache = {}, .compile = {}, .log = options.log};
   if (options.device != 0) programs.compile = pjrt::CompileOptions::for_device(device.id());

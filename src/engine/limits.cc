@@ -68,15 +68,18 @@ Result<Limits> LimitsProbe::sample(int rounds) const {
   for (const Probe& probe : probes_) {
     std::vector<const pjrt::Buffer*> arguments;
     for (const pjrt::Buffer& b : probe.arguments) arguments.push_back(&b);
+    std::vector<double> seconds;
     for (int i = 0; i <= rounds; ++i) {  // the first warms up
       const auto start = std::chrono::steady_clock::now();
       ADDER_TRY(const auto results, probe.program.execute(arguments));
       ADDER_TRY(const pjrt::Event done, results[0].ready());
       ADDER_CHECK(done.wait());
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      double& rate = probe.is_gemm ? best.gemm_gflop_s : best.read_gb_s;
-      if (i > 0) rate = std::max(rate, probe.work / seconds / 1e9);
+      const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (i > 0) seconds.push_back(took);
     }
+    std::nth_element(seconds.begin(), seconds.begin() + rounds / 2, seconds.end());
+    double& rate = probe.is_gemm ? best.gemm_gflop_s : best.read_gb_s;
+    rate = std::max(rate, probe.work / seconds[static_cast<std::size_t>(rounds) / 2] / 1e9);
   }
   return best;
 }

@@ -8,15 +8,32 @@ namespace adder::model {
 
 using namespace hlo;  // NOLINT: graph code reads as mathematics
 
+namespace {
+
+/// x [1,I], weight [O,I] -> [1,O], the outputs cut into batches of O/splits.
+Value split_row_product(Value x, Value weight, std::int64_t splits, const DotOptions& options) {
+  while (weight.dim(0) % splits != 0) splits /= 2;
+  const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
+  Value parts = view(weight, {splits, outputs / splits, inputs});
+  Value y = dot_general(
+      parts, broadcast_to(x, {splits, inputs}),
+      {.lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {1}}, options);
+  return view(y, {1, outputs});
+}
+
+}  // namespace
+
 Value linear(const Policy& policy, Value x, Value weight, std::optional<Value> bias) {
   Dims dims = x.dims();
   const std::int64_t inputs = dims.back(), rows = x.shape().elements() / inputs;
+  const DotOptions options{.precision = policy.precision, .result_dtype = DType::f32};
   Value flat = view(x, {rows, inputs});  // [rows,I]
   if (weight.dtype() != x.dtype()) flat = convert(flat, weight.dtype());
-  // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed for one row.
-  Value y = dot_general(flat, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}},
-                        {.precision = policy.precision, .result_dtype = DType::f32});  // [rows,O]
-  if (bias) y = y + *bias;
+  // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
+  Value y = rows == 1 && policy.row_splits > 1
+                ? split_row_product(flat, weight, policy.row_splits, options)
+                : dot_general(flat, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+  if (bias) y = y + *bias;  // [rows,O]
   dims.back() = weight.dim(0);
   return view(y, dims);
 }

@@ -13,6 +13,9 @@ using hlo::Value;
 /// How the device should compute; per-platform choices are data, made by `engine`.
 struct Policy {
   hlo::Precision precision = hlo::Precision::HIGHEST;
+  /// A product with one row is spelled as this many products over consecutive parts of the outputs, as a
+  /// batch dimension (fewer where they do not divide); 1: as any other product.
+  std::int64_t row_splits = 1;
 };
 
 /// x [...,I] float32, weight [O,I] float32 or bfloat16 -> [...,O] float32. Bfloat16 weights round x to

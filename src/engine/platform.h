@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "pjrt/client.h"
+
+namespace adder::engine {
+
+/// What is chosen by platform: data, found by measuring (docs/PERFORMANCE.md), never code in `model`.
+struct PlatformPolicy {
+  std::string_view platform;
+  /// Options the client is created with.
+  std::vector<pjrt::NamedValue> client_options;
+  /// See model::Policy.
+  std::int64_t row_splits = 1;
+};
+
+/// The row for "cpu", "cuda", ...; an empty one for a platform without choices.
+const PlatformPolicy& platform_policy(std::string_view platform);
+
+/// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
+/// not: then the CPU's options are tried, and left out if the plugin refuses them.
+Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
+
+}  // namespace adder::engine
