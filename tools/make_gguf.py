@@ -10,6 +10,7 @@ float64 and rounded once, so that the file does not depend on a library's float3
 
 The committed files:
   tests/goldens/gguf/blocks.json           --blocks
+  tests/goldens/gguf/hf-tiny-q4_0.gguf     tests/goldens/hf-tiny --type Q4_0
 """
 
 import argparse

@@ -7,6 +7,7 @@
 
 #include "checkpoint/ggml_types.h"
 #include "checkpoint/safetensors_dtype.h"
+#include "checkpoint/store.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -53,6 +54,16 @@ void decode_range(const TensorView& view, std::int64_t first, std::span<float> o
     out = out.subspan(n);
     at += n;
   }
+}
+
+Status read_decay(const TensorView& view, std::span<float> out) {
+  if (view.encoding == Encoding::negative_exp && out.size_bytes() == view.bytes.size()) {
+    std::memcpy(out.data(), view.bytes.data(), out.size_bytes());
+    return {};
+  }
+  ADDER_CHECK(read_as_f32(view, out));
+  for (float& a : out) a = static_cast<float>(-std::exp(static_cast<double>(a)));
+  return {};
 }
 
 std::string stored_type(const TensorView& view) {

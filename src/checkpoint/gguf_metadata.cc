@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "checkpoint/fields.h"
 #include "checkpoint/gguf_model.h"
 
@@ -14,6 +16,17 @@ Json keys_as_json(const GgufContent& content) {
   Json json = Json::object();
   for (const auto& [key, value] : content.metadata()) json[key] = to_json(value);
   return json;
+}
+
+// The number that was meant by a float32: 1e-5 rather than 9.99999974737875e-06, as config.json would have
+// it.
+double shortest(double value) {
+  const auto narrow = static_cast<float>(value);
+  if (static_cast<double>(narrow) != value) return value;
+  const std::string digits = fmt::format("{}", narrow);
+  double meant = value;
+  std::from_chars(digits.data(), digits.data() + digits.size(), meant);
+  return meant;
 }
 
 std::int64_t require(Fields& fields, std::string_view key, std::int64_t low, std::int64_t high,
@@ -98,7 +111,7 @@ Result<ModelConfig> gguf_config(const GgufContent& content, std::string_view ori
   c.d_state = size("mamba2.ssm.state_size", 1, kMaxSize);
   c.n_heads = size("mamba2.ssm.time_step_rank", 1, kMaxSize);
   c.n_groups = fields.integer("mamba2.ssm.group_count", 1, kMaxSize).value_or(1);
-  c.norm_eps = fields.number("mamba2.attention.layer_norm_rms_epsilon", 1e-30, 1).value_or(1e-5);
+  c.norm_eps = shortest(fields.number("mamba2.attention.layer_norm_rms_epsilon", 1e-30, 1).value_or(1e-5));
   if (c.n_heads > 0) c.head_dim = c.d_inner / c.n_heads;
   read_vocabulary_size(content, fields, c, problems);
   c.tie_embeddings = find_tensor(content, "output.weight") == nullptr;

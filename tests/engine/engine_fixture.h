@@ -44,7 +44,7 @@ class Golden {
   std::unique_ptr<checkpoint::SafetensorsFile> file_;
 };
 
-class EngineTest : public testing::Test {
+class EngineTest : public ::testing::Test {
  protected:
   void SetUp() override;
   static std::vector<std::string> plugins();
