@@ -91,14 +91,13 @@ fs::path directory_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-Result<ModelConfig> find_config(const fs::path& directory) {
+// config.json, or Mistral's params.json where there is none.
+Result<fs::path> find_config(const fs::path& directory) {
   std::error_code ignored;
-  if (!fs::exists(directory / "config.json", ignored))
-    return fail(ErrorCode::not_found, fmt::format("{}: no config.json there", directory.string()),
-                fs::exists(directory / "params.json", ignored)
-                    ? "params.json is Mistral's own layout; use the Hugging Face files of the same model"
-                    : "a checkpoint directory holds config.json beside its weights");
-  return read_config(directory / "config.json");
+  for (const char* name : {"config.json", "params.json"})
+    if (fs::exists(directory / name, ignored)) return directory / name;
+  return fail(ErrorCode::not_found, fmt::format("{}: no config.json there", directory.string()),
+              "a checkpoint directory holds config.json (or Mistral's params.json) beside its weights");
 }
 
 }  // namespace
@@ -111,11 +110,12 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, LogSink& log) {
   auto opened = TensorStore::open(path);
   if (!opened && opened.error().code != ErrorCode::not_found) return fail(std::move(opened).error());
   const ModelConfig* own = opened ? opened->source().config() : nullptr;
-  ADDER_TRY(ModelConfig config, own != nullptr ? Result<ModelConfig>(*own) : find_config(directory));
+  ADDER_TRY(const fs::path origin, own != nullptr ? Result<fs::path>(path) : find_config(directory));
+  ADDER_TRY(ModelConfig config, own != nullptr ? Result<ModelConfig>(*own) : read_config(origin));
   ADDER_TRY(TensorStore store, std::move(opened));
   ADDER_TRY(GenerationDefaults generation, read_generation_defaults(directory / "generation_config.json"));
   fill_defaults(config, store.source());
-  ADDER_CHECK(validate(config, (own != nullptr ? path : directory / "config.json").string()));
+  ADDER_CHECK(validate(config, origin.string()));
   Matching matching = match(config, store);
   if (!matching.conflicts.empty())
     return conflict_error(path, matching.conflicts, describe_tensors(store.source()));

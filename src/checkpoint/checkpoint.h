@@ -26,11 +26,11 @@ class Checkpoint {
     TensorView view;
   };
 
-  /// `path` is a directory holding config.json and weights (see TensorStore), or a weights file with
-  /// config.json beside it. A GGUF file needs no config.json and overrules one. generation_config.json is
-  /// read if present. Errors: those of read_config, TensorStore::open and read_generation_defaults; corrupt
-  /// with ALL disagreements between config and tensors in one message, a line each: tensor, expected, actual.
-  /// Warns through `log` of what is odd but harmless.
+  /// `path` is a directory holding config.json (or Mistral's params.json) and weights (see TensorStore), or a
+  /// weights file with it beside. A GGUF file needs no config.json and overrules one. generation_config.json
+  /// is read if present. Errors: those of read_config, TensorStore::open and read_generation_defaults;
+  /// corrupt with ALL disagreements between config and tensors in one message, a line each: tensor, expected,
+  /// actual. Warns through `log` of what is odd but harmless.
   static Result<Checkpoint> open(const std::filesystem::path& path, LogSink& log = null_log());
 
   /// As the file states it, completed from the tensors where it is silent.
@@ -50,7 +50,7 @@ class Checkpoint {
   std::string format() const { return store_.format(); }
   /// The vocabulary that the weights file carries; nullopt unless it is GGUF. Errors: corrupt.
   Result<std::optional<Vocabulary>> vocabulary() const { return store_.source().vocabulary(); }
-  /// The directory that holds config.json, and with it the tokenizer.
+  /// The directory that holds the config, and with it the tokenizer.
   const std::filesystem::path& directory() const { return directory_; }
   const TensorStore& store() const { return store_; }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <system_error>
 #include <utility>
 
@@ -48,8 +49,8 @@ void read_common(Draft& draft, Fields& top) {
   c.bos_token_id = top.token("bos_token_id");
   c.pad_token_id = top.token("pad_token_id");
   c.residual_in_fp32 = top.boolean("residual_in_fp32").value_or(true);
-  const bool hf = c.dialect == Dialect::hugging_face;
-  const auto multiple = top.integer("pad_vocab_size_multiple", 1, kMaxSize).value_or(hf ? 1 : 8);
+  const std::int64_t fallback = c.dialect == Dialect::mamba_ssm ? 8 : 1;
+  const auto multiple = top.integer("pad_vocab_size_multiple", 1, kMaxSize).value_or(fallback);
   c.vocab_size = draft.require(top, "vocab_size", kMaxVocab);
   c.padded_vocab_size = round_up(c.vocab_size, multiple);
 }
@@ -83,11 +84,19 @@ void read_hugging_face(Draft& draft, const Json& json) {
   draft.take<bool>(c.use_bias, top.boolean("use_bias"), false, Field::use_bias);
   draft.take<bool>(c.use_conv_bias, top.boolean("use_conv_bias"), true, Field::use_conv_bias);
   draft.take<bool>(c.tie_embeddings, top.boolean("tie_word_embeddings"), false, Field::tie_embeddings);
+  // Written by adder convert, since vocab_size has to count the embedding's rows for transformers.
+  if (const auto unpadded = top.integer("unpadded_vocab_size", 1, std::max<std::int64_t>(1, c.vocab_size)))
+    c.vocab_size = *unpadded;
   // transformers builds the gated norm whatever rms_norm says, so only a true is a statement.
   const std::optional<bool> rms_norm = top.boolean("rms_norm");
   draft.take<bool>(c.has_gated_norm, rms_norm && *rms_norm ? rms_norm : std::nullopt, true,
                    Field::gated_norm);
   read_activation(draft, top, "hidden_act");
+}
+
+void refuse_layer_norm(Draft& draft, Fields& top) {
+  draft.unsupported(!top.boolean("rms_norm").value_or(true),
+                    "rms_norm false: blocks normalised by LayerNorm");
 }
 
 void read_mamba_ssm(Draft& draft, const Json& json) {
@@ -111,8 +120,7 @@ void read_mamba_ssm(Draft& draft, const Json& json) {
   draft.take<bool>(c.has_gated_norm, ssm.boolean("rmsnorm"), true, Field::gated_norm);
   draft.take<bool>(c.tie_embeddings, top.boolean("tie_embeddings"), true, Field::tie_embeddings);
   read_activation(draft, ssm, "activation");
-  draft.unsupported(!top.boolean("rms_norm").value_or(true),
-                    "rms_norm false: blocks normalised by LayerNorm");
+  refuse_layer_norm(draft, top);
   draft.unsupported(top.integer("d_intermediate", 0, kMaxSize).value_or(0) > 0,
                     "d_intermediate: layers with an MLP");
   draft.unsupported(ssm.boolean("D_has_hdim").value_or(false), "ssm_cfg.D_has_hdim: one D per channel");
@@ -123,13 +131,30 @@ void read_mamba_ssm(Draft& draft, const Json& json) {
                     "ssm_cfg.d_ssm: an SSM narrower than the inner width");
 }
 
+// mistral_inference builds mamba_ssm's Mamba2 from these few fields and leaves all else to its defaults
+// (src/mistral_inference/{args,mamba}.py there).
+void read_mistral(Draft& draft, const Json& json) {
+  ModelConfig& c = draft.config;
+  Fields top(json, "", draft.problems);
+  c.d_model = draft.require(top, "dim", kMaxSize);
+  c.n_layer = draft.require(top, "n_layers", kMaxLayers);
+  draft.take<std::int64_t>(c.n_groups, top.integer("n_groups", 1, kMaxSize), 1, Field::n_groups);
+  draft.take<bool>(c.tie_embeddings, top.boolean("tie_embeddings"), true, Field::tie_embeddings);
+  refuse_layer_norm(draft, top);
+  constexpr std::optional<std::int64_t> kUnstated;
+  draft.take<std::int64_t>(c.d_state, kUnstated, 128, Field::d_state);
+  draft.take<std::int64_t>(c.d_conv, kUnstated, 4, Field::d_conv);
+  c.defaulted.insert({Field::use_bias, Field::use_conv_bias, Field::gated_norm});
+}
+
 // E, H and P from D, expand and whichever of H and P the file states.
 void derive_heads(Draft& draft) {
   ModelConfig& c = draft.config;
   const double inner = draft.expand * static_cast<double>(c.d_model);
-  c.d_inner = static_cast<std::int64_t>(inner);
+  c.d_inner = std::llround(inner);
   if (c.d_model == 0) return;  // already complained about
-  if (static_cast<double>(c.d_inner) != inner || c.d_inner < 1) {
+  // A quotient such as 100/49 comes back only to within rounding.
+  if (std::fabs(static_cast<double>(c.d_inner) - inner) > 1e-9 * inner || c.d_inner < 1) {
     draft.problems.push_back(
         fmt::format("expand {} times the model width {} is not a whole number", draft.expand, c.d_model));
     return;
@@ -173,8 +198,17 @@ void check_groups(const ModelConfig& c, std::vector<std::string>& problems) {
 }  // namespace
 
 std::string_view name(Dialect dialect) {
-  if (dialect == Dialect::gguf) return "GGUF";
-  return dialect == Dialect::hugging_face ? "Hugging Face" : "mamba_ssm";
+  switch (dialect) {
+    case Dialect::hugging_face:
+      return "Hugging Face";
+    case Dialect::mamba_ssm:
+      return "mamba_ssm";
+    case Dialect::mistral:
+      return "Mistral";
+    case Dialect::gguf:
+      return "GGUF";
+  }
+  return {};
 }
 
 Result<ModelConfig> parse_config(const Json& json, std::string_view origin) {
@@ -186,6 +220,8 @@ Result<ModelConfig> parse_config(const Json& json, std::string_view origin) {
   read_common(draft, top);
   if (draft.config.dialect == Dialect::hugging_face)
     read_hugging_face(draft, json);
+  else if (draft.config.dialect == Dialect::mistral)
+    read_mistral(draft, json);
   else
     read_mamba_ssm(draft, json);
   derive_heads(draft);

@@ -14,10 +14,10 @@
 
 namespace adder::checkpoint {
 
-/// Who wrote config.json: Hugging Face transformers (`hidden_size`) or state-spaces/mamba (`d_model`,
-/// `ssm_cfg`); or the keys of a GGUF file stand in for it.
-enum class Dialect { hugging_face, mamba_ssm, gguf };
-std::string_view name(Dialect dialect);  ///< "Hugging Face", "mamba_ssm", "GGUF"
+/// Who wrote the config: Hugging Face transformers (`hidden_size`), state-spaces/mamba (`d_model`,
+/// `ssm_cfg`), Mistral (params.json with `dim`, `n_layers`); or the keys of a GGUF file stand in for it.
+enum class Dialect { hugging_face, mamba_ssm, mistral, gguf };
+std::string_view name(Dialect dialect);  ///< "Hugging Face", "mamba_ssm", "Mistral", "GGUF"
 
 /// Fields whose value may come from a published default; see ModelConfig::defaulted.
 enum class Field {
@@ -33,7 +33,9 @@ enum class Field {
 };
 
 /// One Mamba-2 language model, in the names of the mathematics (docs/ARCHITECTURE.md has the legend). The two
-/// names after each field are its Hugging Face and mamba_ssm spellings, with the default each publishes.
+/// names after each field are its Hugging Face and mamba_ssm spellings, with the default each publishes;
+/// Mistral's dim, n_layers, n_groups, tie_embeddings mean the same, and its other sizes are mamba_ssm's
+/// defaults.
 struct ModelConfig {
   Dialect dialect = Dialect::hugging_face;
   std::int64_t d_model = 0;     ///< D: hidden_size | d_model; required
@@ -67,7 +69,7 @@ struct ModelConfig {
   bool is_default(Field field) const { return defaulted.contains(field); }
 };
 
-/// Interprets a parsed config.json of either dialect; `origin` names the file in messages.
+/// Interprets a parsed config.json or params.json of any dialect; `origin` names the file in messages.
 /// Errors: corrupt (missing or mistyped field, size out of range, fields that contradict each other: all of
 /// them in one message), unsupported (Mamba-1, a hybrid, another architecture, a Mamba-2 variant such as
 /// D_has_hdim: the message says which).

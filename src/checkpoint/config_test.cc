@@ -227,7 +227,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"nemotron_h", R"({"model_type":"nemotron_h","hidden_size":2560})", "hybrid"},
         Refusal{"llama", R"({"model_type":"llama","hidden_size":4096})", "another architecture"},
         Refusal{"nameless", R"({"hidden_size":4096,"num_hidden_layers":2})", "nothing here says Mamba-2"},
-        Refusal{"mistral_params", R"({"dim":4096,"n_layers":64,"vocab_size":32768})", "Mistral"},
+        Refusal{"mistral_transformer", R"({"dim":4096,"n_layers":32,"n_heads":32,"vocab_size":32768})",
+                "a transformer in Mistral's own layout"},
         Refusal{
             "activation",
             R"({"model_type":"mamba2","hidden_size":4096,"num_hidden_layers":2,"vocab_size":9,"hidden_act":"gelu"})",
@@ -251,7 +252,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ConfigTest, UnrecognisableConfigsAreCorrupt) {
   EXPECT_THAT(parse("{}").error().message,
-              HasSubstr("expected hidden_size (Hugging Face) or d_model (mamba_ssm), found neither"));
+              HasSubstr("expected hidden_size (Hugging Face), d_model (mamba_ssm) or dim (Mistral)"));
   EXPECT_THAT(parse("[]").error().message, HasSubstr("expected an object, found an array of 0"));
   EXPECT_THAT(parse("{").error().message, HasSubstr("config.json:1:"));
   EXPECT_EQ(read_config("/no/config.json").error().code, ErrorCode::not_found);

@@ -94,9 +94,20 @@ Status check_hugging_face(const Json& object, std::string_view origin) {
   return refuse(origin, "nothing here says Mamba-2: model_type is absent, and so is state_size");
 }
 
+// Mistral calls both Mamba versions "mamba"; it has published a Mamba-2 only.
+Status check_mistral(const Json& object, std::string_view origin) {
+  const std::string type = string_or_empty(object, "model_type");
+  if (type != "transformer" && !has_any(object, {"n_heads", "n_kv_heads", "hidden_dim"})) return {};
+  return refuse(origin, "this is a transformer in Mistral's own layout; expected model_type \"mamba\"");
+}
+
 }  // namespace
 
 Result<Dialect> detect_dialect(const Json& object, std::string_view origin) {
+  if (object.contains("dim") && object.contains("n_layers")) {
+    ADDER_CHECK(check_mistral(object, origin));
+    return Dialect::mistral;
+  }
   ADDER_CHECK(check_model_type(string_or_empty(object, "model_type"), origin));
   if (object.contains("hidden_size")) {
     ADDER_CHECK(check_hugging_face(object, origin));
@@ -106,13 +117,11 @@ Result<Dialect> detect_dialect(const Json& object, std::string_view origin) {
     ADDER_CHECK(check_mamba_ssm(object, origin));
     return Dialect::mamba_ssm;
   }
-  if (object.contains("dim") && object.contains("n_layers"))
-    return fail(ErrorCode::unsupported,
-                fmt::format("{}: this is Mistral's own params format (dim, n_layers)", origin),
-                "use the Hugging Face files of the same model");
   return fail(
       ErrorCode::corrupt,
-      fmt::format("{}: expected hidden_size (Hugging Face) or d_model (mamba_ssm), found neither", origin));
+      fmt::format(
+          "{}: expected hidden_size (Hugging Face), d_model (mamba_ssm) or dim (Mistral), found none of them",
+          origin));
 }
 
 }  // namespace adder::checkpoint

@@ -28,7 +28,7 @@ void fill_presence(ModelConfig& c, const TensorSource& source) {
                  any_layer_has(source, Role::out_proj_bias, c.n_layer);
   if (c.is_default(Field::use_conv_bias)) c.use_conv_bias = any_layer_has(source, Role::conv_bias, c.n_layer);
   if (c.is_default(Field::gated_norm)) c.has_gated_norm = any_layer_has(source, Role::gated_norm, c.n_layer);
-  if (c.is_default(Field::tie_embeddings) && source.find(canonical_name(Role::head)) == nullptr)
+  if (c.is_default(Field::tie_embeddings) && find_any(source, canonical_name(Role::head)) == nullptr)
     c.tie_embeddings = true;
 }
 

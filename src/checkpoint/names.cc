@@ -7,7 +7,7 @@
 namespace adder::checkpoint {
 namespace {
 
-constexpr std::string_view kPrefix = "backbone.";
+constexpr std::string_view kPrefix = "backbone.", kMistralPrefix = "model.";
 
 // Within a layer, in the order in which they are listed.
 constexpr Role kLayerRoles[] = {
@@ -82,10 +82,12 @@ std::string canonical_name(Role role, std::int64_t layer) {
 }
 
 std::vector<std::string> aliases_of(const std::string& canonical) {
-  if (!canonical.starts_with(kPrefix)) return {};
   std::vector<std::string> names;
   if (canonical == suffix(Role::embedding)) names = {"backbone.embedding.weight", "embedding.weight"};
-  names.push_back(canonical.substr(kPrefix.size()));
+  if (canonical.starts_with(kPrefix)) names.push_back(canonical.substr(kPrefix.size()));
+  names.push_back(std::string(kMistralPrefix) + canonical);
+  if (canonical == suffix(Role::embedding))
+    names.push_back(std::string(kMistralPrefix) + "backbone.embedding.weight");
   return names;
 }
 

@@ -41,7 +41,8 @@ struct TensorSpec {
 
 /// "backbone.layers.3.mixer.in_proj.weight". `layer` is ignored for roles outside the layers.
 std::string canonical_name(Role role, std::int64_t layer = -1);
-/// mamba_ssm says backbone.embedding.weight; a model saved without its language-model head lacks "backbone.".
+/// mamba_ssm says backbone.embedding.weight; a model saved without its language-model head lacks "backbone.";
+/// Mistral puts "model." before mamba_ssm's names.
 std::vector<std::string> aliases_of(const std::string& canonical);
 /// The shape of a role's tensor.
 Dims dims_of(Role role, const ModelConfig& config);

@@ -125,6 +125,42 @@ class PickleMachine {
       case Op::pop_mark:
       case Op::dup:
         return shuffle(op);
+      case Op::tuple:
+      case Op::tuple1:
+      case Op::tuple2:
+      case Op::tuple3:
+        return tuple(op);
+      case Op::append:
+      case Op::appends:
+        return extend(op == Op::append ? pop(1) : pop_to_mark(), Kind::list);
+      case Op::set_item:
+      case Op::set_items:
+        return extend(op == Op::set_item ? pop(2) : pop_to_mark(), Kind::dict);
+      case Op::global:
+        return global();
+      case Op::stack_global:
+        return stack_global();
+      case Op::reduce:
+        return reduce();
+      case Op::build:
+        return build();
+      case Op::bin_persid:
+        return persistent();
+      case Op::bin_put:
+      case Op::long_bin_put:
+      case Op::memoize:
+        return put(op);
+      case Op::bin_get:
+      case Op::long_bin_get:
+        return get(op);
+      default:
+        return constant(op);
+    }
+  }
+
+  // Opcodes that push a value of their own.
+  Status constant(Op op) {
+    switch (op) {
       case Op::none:
         return push({});
       case Op::new_true:
@@ -147,40 +183,11 @@ class PickleMachine {
       case Op::short_bin_bytes:
         return text(op);
       case Op::empty_tuple:
+        return push({.kind = Kind::tuple});
       case Op::empty_list:
+        return push({.kind = Kind::list});
       case Op::empty_dict:
-        return push({.kind = op == Op::empty_tuple  ? Kind::tuple
-                             : op == Op::empty_list ? Kind::list
-                                                    : Kind::dict});
-      case Op::tuple:
-      case Op::tuple1:
-      case Op::tuple2:
-      case Op::tuple3:
-        return tuple(op);
-      case Op::append:
-      case Op::appends:
-        return extend(op == Op::append ? pop(1) : pop_to_mark(), Kind::list);
-      case Op::set_item:
-      case Op::set_items:
-        return extend(op == Op::set_item ? pop(2) : pop_to_mark(), Kind::dict);
-      case Op::global:
-      case Op::stack_global:
-        return op == Op::global ? global() : stack_global();
-      case Op::reduce:
-        return reduce();
-      case Op::build:
-        return build();
-      case Op::bin_persid: {
-        ADDER_TRY(std::vector<Id> id, pop(1));
-        return push({.kind = Kind::persistent, .items = std::move(id)});
-      }
-      case Op::bin_put:
-      case Op::long_bin_put:
-      case Op::memoize:
-        return put(op);
-      case Op::bin_get:
-      case Op::long_bin_get:
-        return get(op);
+        return push({.kind = Kind::dict});
       default:
         return refuse(op);
     }
@@ -302,6 +309,11 @@ class PickleMachine {
     if (callee.module == "collections" && callee.text == "OrderedDict" && arguments.items.empty())
       return push({.kind = Kind::dict});
     return push({.kind = Kind::call, .items = std::move(items)});
+  }
+
+  Status persistent() {
+    ADDER_TRY(std::vector<Id> id, pop(1));
+    return push({.kind = Kind::persistent, .items = std::move(id)});
   }
 
   // Attributes of an object: the _metadata of a state dict (module versions), say.
