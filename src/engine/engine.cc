@@ -54,9 +54,11 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
+  const PlatformPolicy& platform = platform_policy(client.platform_name());
   ModelSpec spec{.config = model_config(checkpoint.config()),
                  .policy = {.precision = options.precision,
-                            .row_splits = platform_policy(client.platform_name()).row_splits},
+                            .row_splits = platform.row_splits,
+                            .narrow_rows = platform.narrow_rows},
                  .weight_dtype = options.weight_dtype};
   ProgramsOptions programs{.dump_hlo = options.dump_hlo, .cache = {}, .compile = {}, .log = options.log};
   if (options.device != 0) programs.compile = pjrt::CompileOptions::for_device(device.id());

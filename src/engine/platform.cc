@@ -8,7 +8,11 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
       // cores they take turns (10% of decode on two cores).
       // Four parts: a batch dimension is what XLA divides among threads (matrix-vector products 10-20%
       // faster).
-      {.platform = "cpu", .client_options = {{"cpu_device_count", std::int64_t{1}}}, .row_splits = 4},
+      // Two rows: with one, bfloat16 products fall to a scalar loop (design section 9).
+      {.platform = "cpu",
+       .client_options = {{"cpu_device_count", std::int64_t{1}}},
+       .row_splits = 4,
+       .narrow_rows = 2},
   };
   static const PlatformPolicy kNone{};
   for (const PlatformPolicy& row : kTable)

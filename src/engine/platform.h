@@ -12,8 +12,7 @@ struct PlatformPolicy {
   std::string_view platform;
   /// Options the client is created with.
   std::vector<pjrt::NamedValue> client_options;
-  /// See model::Policy.
-  std::int64_t row_splits = 1;
+  std::int64_t row_splits = 1, narrow_rows = 1;  ///< see model::Policy
 };
 
 /// The row for "cpu", "cuda", ...; an empty one for a platform without choices.

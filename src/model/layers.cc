@@ -27,13 +27,19 @@ Value linear(const Policy& policy, Value x, Value weight, std::optional<Value> b
   Dims dims = x.dims();
   const std::int64_t inputs = dims.back(), rows = x.shape().elements() / inputs;
   const DotOptions options{.precision = policy.precision, .result_dtype = DType::f32};
+  const bool narrow = weight.dtype() != DType::f32;
   Value flat = view(x, {rows, inputs});  // [rows,I]
-  if (weight.dtype() != x.dtype()) flat = convert(flat, weight.dtype());
-  // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
-  Value y = rows == 1 && policy.row_splits > 1
-                ? split_row_product(flat, weight, policy.row_splits, options)
-                : dot_general(flat, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
-  if (bias) y = y + *bias;  // [rows,O]
+  if (narrow) flat = convert(flat, weight.dtype());
+  Value y;  // [rows,O]
+  if (rows == 1 && !narrow && policy.row_splits > 1) {
+    y = split_row_product(flat, weight, policy.row_splits, options);
+  } else {
+    if (rows == 1 && narrow) flat = broadcast_to(flat, {policy.narrow_rows, inputs});
+    // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
+    y = dot_general(flat, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+    y = slice_axis(y, 0, 0, rows);
+  }
+  if (bias) y = y + *bias;
   dims.back() = weight.dim(0);
   return view(y, dims);
 }

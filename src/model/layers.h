@@ -16,6 +16,9 @@ struct Policy {
   /// A product with one row is spelled as this many products over consecutive parts of the outputs, as a
   /// batch dimension (fewer where they do not divide); 1: as any other product.
   std::int64_t row_splits = 1;
+  /// A product with one row and bfloat16 weights repeats its row this often: some compilers have a fast path
+  /// from two rows on only.
+  std::int64_t narrow_rows = 1;
 };
 
 /// x [...,I] float32, weight [O,I] float32 or bfloat16 -> [...,O] float32. Bfloat16 weights round x to
