@@ -95,7 +95,8 @@ void add_length_options(CLI::App& app, LengthOptions& o) {
   app.add_option("--stop", o.stops, "end before this text; may be repeated")
       ->allow_extra_args(false)
       ->type_name("TEXT");
-  app.add_flag("--ignore-eos", o.ignore_eos, "go on after the end-of-text token");
+  app.add_flag("--ignore-eos", o.ignore_eos,
+               "go on after the end-of-text token (as always where the model has no tokenizer)");
 }
 
 template <class T>
@@ -133,12 +134,13 @@ std::vector<std::int32_t> eos_ids(const checkpoint::Checkpoint& checkpoint, LogS
   return out;
 }
 
+/// Without a tokenizer there is no text to end: ids go in, exactly -n ids come out.
 serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Checkpoint& checkpoint,
-                                LogSink& log) {
+                                bool has_tokenizer, LogSink& log) {
   const checkpoint::GenerationDefaults& own = checkpoint.generation_defaults();
   serve::TextOptions out;
   out.sampling = resolve(o.sampling, own);
-  if (!o.length.ignore_eos) out.eos_ids = eos_ids(checkpoint, log);
+  if (has_tokenizer && !o.length.ignore_eos) out.eos_ids = eos_ids(checkpoint, log);
   out.stops = o.length.stops;
   const std::int64_t tokens = first_of(o.length.predict, own.max_new_tokens, kDefaultTokens);
   out.max_tokens = tokens < 0 ? serve::kUnlimited : tokens;
@@ -269,7 +271,7 @@ Result<ExitCode> run(const GenerateOptions& o) {
   if (!tokenizer && !o.length.stops.empty())
     return fail(ErrorCode::invalid_argument, "--stop needs a tokenizer, and this model has none",
                 "name one with --tokenizer");
-  const serve::TextOptions options = text_options(o, checkpoint, console);
+  const serve::TextOptions options = text_options(o, checkpoint, tokenizer != nullptr, console);
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = options.sampling.seed};
   const auto plan = serve::plan_generation(static_cast<std::int64_t>(prompt.ids.size()), options);

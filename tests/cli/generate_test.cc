@@ -41,9 +41,8 @@ class GreedyTokens : public CliTest, public testing::WithParamInterface<std::str
 TEST_P(GreedyTokens, AreTheReferences) {
   if (test_plugin().empty()) GTEST_SKIP() << "ADDER_TEST_PLUGINS is not set";
   const Tensors expected(golden(GetParam()) / "expected.safetensors");
-  const Json result =
-      json({"generate", "-m", golden(GetParam()), "--ids", joined(expected.ids("greedy_prompt")), "-n", "64",
-            "--temp", "0", "--ignore-eos"});
+  const Json result = json({"generate", "-m", golden(GetParam()), "--ids",
+                            joined(expected.ids("greedy_prompt")), "-n", "64", "--temp", "0"});
   EXPECT_EQ(result["ids"], expected.ids("greedy_tokens"));
   EXPECT_EQ(result["prompt_ids"], expected.ids("greedy_prompt"));
   EXPECT_EQ(result["text"], nullptr);
@@ -130,14 +129,29 @@ TEST_F(Generate, StopStringsMayLookLikeAnything) {
 }
 
 TEST_F(Generate, TheEndOfTextTokenEndsAndIsNotPartOfIt) {
+  // The embedded model with a config that calls its eighth greedy token the end of text.
+  for (const auto& entry : std::filesystem::directory_iterator(demo_model()))
+    std::filesystem::create_symlink(entry.path(), folder() / entry.path().filename());
+  std::filesystem::remove(in_folder("generation_config.json"));
+  std::ofstream(in_folder("generation_config.json")) << R"({"eos_token_id": 15})";
+  const Ids all = expected_text()["greedy_tokens"].get<Ids>();
+  const std::vector<std::string> words{"generate", "-m", folder(), "-p", kPrompt, "-n", "20", "--temp", "0"};
+  const Json result = json(words);
+  EXPECT_EQ(result["ids"], Ids(all.begin(), all.begin() + 7));
+  EXPECT_EQ(result["finish_reason"], "stop");
+  std::vector<std::string> ignoring = words;
+  ignoring.push_back("--ignore-eos");
+  EXPECT_EQ(json(ignoring)["ids"], Ids(all.begin(), all.begin() + 20));
+}
+
+TEST_F(Generate, WithoutATokenizerNoTokenEndsTheIds) {
   const Tensors expected(golden("hf-tiny") / "expected.safetensors");
   const Ids all = expected.ids("greedy_tokens");
-  const auto eos = std::find(all.begin(), all.end(), 0);  // config.json: eos_token_id 0
-  ASSERT_NE(eos, all.end());
+  ASSERT_NE(std::find(all.begin(), all.end(), 0), all.end()) << "config.json: eos_token_id 0";
   const Json result = json({"generate", "-m", golden("hf-tiny"), "--ids",
                             joined(expected.ids("greedy_prompt")), "-n", "64", "--temp", "0"});
-  EXPECT_EQ(result["ids"], Ids(all.begin(), eos));
-  EXPECT_EQ(result["finish_reason"], "stop");
+  EXPECT_EQ(result["ids"], all);
+  EXPECT_EQ(result["finish_reason"], "length");
 }
 
 TEST_F(Generate, ASeedDecidesTheTextWhateverTheBlock) {
