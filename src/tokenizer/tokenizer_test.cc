@@ -194,6 +194,39 @@ TEST(TokenizerFile, APanicInsideTheCrateIsAnError) {
   EXPECT_THAT(text.error().message, HasSubstr("panic in tokenizers-"));
 }
 
+TEST(TokenizerFile, AFileThatMakesTextsGrowWithoutBoundIsRefused) {
+  const auto repeat = [](const std::string& item, int times) {
+    std::string list = "[" + item;
+    for (int i = 1; i < times; ++i) list += "," + item;
+    return list + "]";
+  };
+  const auto open = [](const std::string& parts) {
+    return Tokenizer::from_json(
+        R"({"version":"1.0",)" + parts + R"("model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}})",
+        "x");
+  };
+  const std::string twice = R"({"type":"Replace","pattern":{"String":"a"},"content":"aa"})";
+  const std::string between = R"({"type":"Replace","pattern":{"Regex":""},"content":"a"})";
+  const std::string bytes = R"({"type":"ByteLevel"})";
+  const std::string level =
+      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false})";
+  for (const std::string& item : {twice, between, bytes})
+    EXPECT_TRUE(
+        open(R"("normalizer":{"type":"Sequence","normalizers":)" + repeat(item, 4) + "},").has_value());
+  const std::string hostile[] = {
+      R"("normalizer":{"type":"Sequence","normalizers":)" + repeat(twice, 40) + "},",
+      R"("normalizer":{"type":"Sequence","normalizers":)" + repeat(between, 40) + "},",
+      R"("normalizer":{"type":"Sequence","normalizers":)" + repeat(bytes, 40) + "},",
+      R"("pre_tokenizer":{"type":"Sequence","pretokenizers":)" + repeat(level, 40) + "},",
+      R"("decoder":{"type":"Sequence","decoders":)" + repeat(twice, 40) + "},"};
+  for (const std::string& parts : hostile) {
+    const auto opened = open(parts);
+    ASSERT_FALSE(opened.has_value()) << parts;
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(opened.error().message, HasSubstr("times as long; expected less than 262144")) << parts;
+  }
+}
+
 TEST(TokenizerFile, PaddingAndTruncationAreIgnored) {
   const auto opened = Tokenizer::from_json(
       R"({"version":"1.0","truncation":{"direction":"Right","max_length":1,"strategy":"LongestFirst","stride":0},)"

@@ -5,4 +5,5 @@
 
 mod abi;
 mod chat;
+mod growth;
 mod tokenizer;

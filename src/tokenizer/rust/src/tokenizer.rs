@@ -1,6 +1,7 @@
 //! tokenizer.json: load, encode, decode, look up.
 
 use crate::abi::{guard, slice, text, Bytes, Failure, Ids};
+use crate::growth::{growth, LIMIT};
 use std::collections::HashMap;
 use tokenizers::Tokenizer;
 
@@ -57,12 +58,33 @@ fn decoder_kind(tokenizer: &Tokenizer) -> Result<i32, Failure> {
     })
 }
 
+/// Refuses a file that could make a short text fill the memory, on the way to ids or back.
+fn check_growth(tokenizer: &Tokenizer) -> Result<(), Failure> {
+    fn of<T: serde::Serialize>(part: Option<&T>) -> Result<f64, Failure> {
+        let value = serde_json::to_value(part).map_err(|e| Failure::internal(e.to_string()))?;
+        Ok(growth(&value))
+    }
+    let encode = of(tokenizer.get_normalizer())?
+        * of(tokenizer.get_pre_tokenizer())?
+        * of(tokenizer.get_post_processor())?;
+    let decode = of(tokenizer.get_decoder())?;
+    if encode.max(decode) < LIMIT {
+        return Ok(());
+    }
+    let what = if encode >= LIMIT { "encoding" } else { "decoding" };
+    Err(Failure::file(format!(
+        "{what} could make a text {:e} times as long; expected less than {LIMIT} times",
+        encode.max(decode)
+    )))
+}
+
 impl Handle {
     fn load(json: &[u8]) -> Result<Self, Failure> {
         let mut inner = Tokenizer::from_bytes(json).map_err(|e| Failure::file(e.to_string()))?;
         // Padding and truncation belong to training batches; a hostile file could ask for terabytes of padding.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| Failure::file(e.to_string()))?;
+        check_growth(&inner)?;
         let vocab = inner.get_vocab(true);
         let id_limit = vocab.values().max().map_or(0, |&id| i64::from(id) + 1);
         if id_limit > i64::from(i32::MAX) {
