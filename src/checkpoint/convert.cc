@@ -110,6 +110,13 @@ Status copy_side_files(const fs::path& from, const fs::path& to) {
   return {};
 }
 
+Status write_extra_files(const std::map<std::string, std::string>& files, const fs::path& to) {
+  std::error_code ignored;
+  for (const auto& [name, text] : files)
+    if (!fs::exists(to / name, ignored)) ADDER_CHECK(write_text(to / name, text));
+  return {};
+}
+
 }  // namespace
 
 Result<ConvertReport> convert(const Checkpoint& source, const fs::path& out, const ConvertOptions& options,
@@ -137,6 +144,7 @@ Result<ConvertReport> convert(const Checkpoint& source, const fs::path& out, con
   const DType dtype = shards.front().headers.front().shape.dtype;  // the embedding's
   ADDER_CHECK(write_text(directory.path() / "config.json", hugging_face_config(source.config(), dtype)));
   ADDER_CHECK(copy_side_files(source.directory(), directory.path()));
+  ADDER_CHECK(write_extra_files(options.extra_files, directory.path()));
   ADDER_CHECK(directory.commit());
   return report;
 }

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "adder/error.h"
 #include "base/log.h"
@@ -18,6 +20,9 @@ struct ConvertOptions {
   std::optional<DType> dtype{};
   /// Tensor bytes in one file; a larger tensor gets a file of its own. 1 or more.
   std::uint64_t max_shard_bytes = 5'000'000'000;
+  /// Texts to write beside the weights, by name, where the source has no such file: the tokenizer.json that
+  /// says what a GGUF file's vocabulary says.
+  std::map<std::string, std::string> extra_files{};
   /// Asked between pieces; true ends the conversion with ErrorCode::cancelled.
   std::function<bool()> cancelled = [] { return false; };
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "checkpoint/gguf_testing.h"
 #include "checkpoint/hf_config.h"
 #include "checkpoint/testing.h"
 
@@ -129,6 +130,24 @@ TEST(ConvertTest, Bfloat16RoundsTheMatricesOnly) {
   EXPECT_THAT(read_file(dir.path() / "out" / "config.json"), HasSubstr("\"torch_dtype\": \"bfloat16\""));
 }
 
+TEST(ConvertTest, GgufIsWrittenAsItIsRead) {
+  const TempDirectory dir;
+  write_file(dir / "m.gguf", testing::tiny_gguf().bytes());
+  const auto source = Checkpoint::open(dir / "m.gguf");
+  ASSERT_TRUE(source) << source.error().to_string();
+  ASSERT_TRUE(convert(*source, dir / "out", {.extra_files = {{"tokenizer.json", "{}"}}}));
+  const auto copy = Checkpoint::open(dir / "out");
+  ASSERT_TRUE(copy) << copy.error().to_string();
+  ASSERT_EQ(copy->entries().size(), source->entries().size());
+  for (std::size_t i = 0; i < copy->entries().size(); ++i) {
+    const TensorView &read = source->entries()[i].view, &written = copy->entries()[i].view;
+    EXPECT_EQ(written.shape.dims, source->entries()[i].spec.dims);
+    EXPECT_TRUE(std::ranges::equal(read_bytes(written, DType::f32), read_bytes(read, DType::f32)))
+        << read.name;
+  }
+  EXPECT_EQ(read_file(dir.path() / "out" / "tokenizer.json"), "{}");
+}
+
 TEST(ConvertTest, WhatBelongsToTheModelIsCopied) {
   const TempDirectory dir;
   const auto config = parse_config(testing::tiny_config(), "c");
@@ -139,7 +158,7 @@ TEST(ConvertTest, WhatBelongsToTheModelIsCopied) {
   write_file(dir / "README.md", "not part of it");
   const auto source = Checkpoint::open(dir.path());
   ASSERT_TRUE(source) << source.error().to_string();
-  ASSERT_TRUE(convert(*source, dir / "a" / "b/"));
+  ASSERT_TRUE(convert(*source, dir / "a" / "b/", {.extra_files = {{"tokenizer.json", "another"}}}));
   EXPECT_THAT(files_in(dir / "a"), ElementsAre("b"));
   EXPECT_THAT(files_in(dir.path() / "a" / "b"),
               ElementsAre("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"));

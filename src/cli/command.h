@@ -25,5 +25,6 @@ Command declare_forward(CLI::App& parent);
 Command declare_inspect(CLI::App& parent);
 Command declare_devices(CLI::App& parent);
 Command declare_bench(CLI::App& parent);
+Command declare_convert(CLI::App& parent);
 
 }  // namespace adder::cli

@@ -18,9 +18,9 @@ namespace adder::test {
 
 using Ids = std::vector<std::int32_t>;
 
-/// Golden checkpoints that this issue reads.
+/// All golden checkpoints.
 inline const std::vector<std::string> kGoldens{"grouped-sharded-bf16-tiny", "hf-tiny", "limits-bias-tiny",
-                                               "odd-shapes-f16-tiny"};
+                                               "mamba-ssm-tiny", "odd-shapes-f16-tiny"};
 std::filesystem::path golden(const std::string& name);
 std::filesystem::path demo_model();
 /// The first of ADDER_TEST_PLUGINS; empty if there is none.
@@ -47,7 +47,7 @@ class Tensors {
 /// "1,2,3".
 std::string joined(const Ids& ids);
 
-class CliTest : public testing::Test {
+class CliTest : public ::testing::Test {
  protected:
   /// Skips the test if there is no plugin.
   static void need_plugin() {
