@@ -67,7 +67,8 @@ Numbers replace_words(std::string_view text) {
       const std::size_t end = i + word.name.size();
       const bool whole =
           text.substr(i).starts_with(word.name) && (end >= text.size() || !is_word_char(text[end]));
-      if (whole && (i == 0 || !is_word_char(text[i - 1]))) match = &word;
+      const bool joined = i > 0 && (is_word_char(text[i - 1]) || is_number_char(text[i - 1]));
+      if (whole && !joined) match = &word;
     }
     if (match != nullptr) {
       if (found.text.empty()) found.text = text;

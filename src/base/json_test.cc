@@ -43,8 +43,8 @@ TEST(JsonTest, BareNonFiniteWordsAreNumbers) {
 }
 
 TEST(JsonTest, WordsThatOnlyContainThemAreNot) {
-  for (const char* text :
-       {"Infinityx", "[NaNs]", "xNaN", "+Infinity", "--Infinity", "[1Infinity]", "{Infinity:1}"})
+  for (const char* text : {"Infinityx", "[NaNs]", "xNaN", "+Infinity", "--Infinity", "-NaN", "[1.NaN]",
+                           "[1Infinity]", "{Infinity:1}"})
     EXPECT_THAT(error_of(text), HasSubstr("not valid JSON")) << text;
 }
 

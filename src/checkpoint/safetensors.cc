@@ -73,13 +73,13 @@ Result<Dims> parse_dims(const Json& entry, std::string_view origin, const std::s
   return dims;
 }
 
-// Bytes of a dense tensor; nullopt if the number does not fit. Any partial product may overflow even where a
-// later dimension is 0, which the reference implementation refuses as well.
+// Bytes of a dense tensor; nullopt if the number does not fit the 63 bits in which Shape counts. Any partial
+// product may overflow even where a later dimension is 0, which the reference implementation refuses as well.
 std::optional<std::uint64_t> checked_bytes(const Shape& shape) {
-  auto n = static_cast<std::uint64_t>(byte_size(shape.dtype));
+  std::int64_t n = byte_size(shape.dtype);
   for (const std::int64_t d : shape.dims)
-    if (__builtin_mul_overflow(n, static_cast<std::uint64_t>(d), &n)) return std::nullopt;
-  return n;
+    if (__builtin_mul_overflow(n, d, &n)) return std::nullopt;
+  return static_cast<std::uint64_t>(n);
 }
 
 struct Entry {
