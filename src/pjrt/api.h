@@ -24,6 +24,9 @@ struct Function {
   std::size_t args_size;
   Return (*PJRT_Api::*member)(Args*);
 };
+// Clang 16 deduces no arguments of an aggregate by itself.
+template <class Return, class Args>
+Function(const char*, std::size_t, std::size_t, Return (*PJRT_Api::*)(Args*)) -> Function<Return, Args>;
 
 /// Names an entry: `call(api, ADDER_PJRT(PJRT_Client_Devices), ...)`.
 #define ADDER_PJRT(fn) \

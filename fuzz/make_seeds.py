@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets, fuzz/corpus/<program>/*: small valid files, and some hostile ones.
+
+Needs only Python's standard library. Everything is built here, except configs copied from tests/goldens.
+Usage: fuzz/make_seeds.py (from anywhere); running it again writes the same bytes.
+"""
+
+import collections
+import io
+import json
+import pathlib
+import pickle
+import struct
+import sys
+import types
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def put(program, name, data):
+    folder = HERE / "corpus" / program
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+# safetensors
+
+
+def safetensors(header, data=b"", size=None):
+    text = header if isinstance(header, str) else compact(header)
+    return struct.pack("<Q", len(text) if size is None else size) + text.encode() + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors_seeds():
+    name = "safetensors_fuzz"
+    whole = {
+        "__metadata__": {"format": "pt"},
+        "a": tensor("F32", [2, 3], 0, 24),
+        "b.weight": tensor("BF16", [4], 24, 32),
+        "c": tensor("F16", [], 32, 34),
+        "d": tensor("I64", [0, 5], 34, 34),
+        "e": tensor("F64", [1, 1], 34, 42),
+        "f": tensor("BOOL", [3], 42, 45),
+        "g": tensor("U8", [1], 45, 46),
+    }
+    put(name, "several", safetensors(whole, bytes(range(46))))
+    put(name, "empty", safetensors({}))
+    put(name, "length-2-63", safetensors({}, size=2**63))
+    put(name, "product-overflows", safetensors({"a": tensor("U8", [2**62, 2, 0], 0, 0)}))
+    put(name, "duplicate", safetensors('{"a":%s,"a":%s}' % ((compact(tensor("U8", [1], 0, 1)),) * 2), b"x"))
+    put(name, "deep", safetensors('{"a":' + "[" * 50))
+
+
+# pickle and torch.save
+
+
+def torch_modules():
+    """Stand-ins under torch's names, which pickle writes down and nobody runs."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    for storage in ("FloatStorage", "BFloat16Storage", "HalfStorage", "LongStorage"):
+        setattr(torch, storage, type(storage, (), {"__module__": "torch"}))
+    for rebuild in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+        function = types.FunctionType((lambda *arguments: None).__code__, {}, rebuild)
+        function.__module__, function.__qualname__ = "torch._utils", rebuild
+        setattr(utils, rebuild, function)
+    sys.modules.update({"torch": torch, "torch._utils": utils})
+    return torch, utils
+
+
+class Storage:
+    def __init__(self, kind, key, size):
+        self.id = ("storage", kind, key, "cpu", size)
+
+
+class Call:
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self):
+        return self.function, self.arguments
+
+
+class Pickler(pickle.Pickler):
+    def persistent_id(self, value):
+        return value.id if isinstance(value, Storage) else None
+
+
+def pickled(value, protocol=2):
+    out = io.BytesIO()
+    Pickler(out, protocol).dump(value)
+    return out.getvalue()
+
+
+def archive(entries, method=zipfile.ZIP_STORED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as file:
+        for entry, data in entries.items():
+            file.writestr(zipfile.ZipInfo(entry), data, method)
+    return out.getvalue()
+
+
+def torch_seeds():
+    torch, utils = torch_modules()
+
+    def rebuilt(storage, offset, sizes, strides):
+        return Call(utils._rebuild_tensor_v2, storage, offset, sizes, strides, False, collections.OrderedDict())
+
+    floats, halves = Storage(torch.FloatStorage, "0", 6), Storage(torch.BFloat16Storage, "1", 4)
+    state = collections.OrderedDict()
+    state["weight"] = rebuilt(floats, 0, (2, 3), (3, 1))
+    state["tied"] = rebuilt(floats, 1, (2,), (2,))
+    state["transposed"] = rebuilt(floats, 0, (3, 2), (1, 3))
+    state["parameter"] = Call(utils._rebuild_parameter, rebuilt(halves, 0, (4,), (1,)), True, None)
+    state["scalar"] = rebuilt(halves, 3, (), ())
+    state["nothing"] = rebuilt(halves, 0, (0, 2), (2, 1))
+    for protocol in (2, 4):
+        put("pickle_fuzz", f"state-{protocol}", pickled(state, protocol))
+    values = [None, True, 1, -70000, 2**40, 1.5, "text", b"bytes", (1, 2), {"key": [1, 2, 3]}]
+    values.append(values)
+    put("pickle_fuzz", "values", pickled(values, 4))
+    put("pickle_fuzz", "system", b"cos\nsystem\n(X\x04\x00\x00\x00truetR.")
+    repeats = {"x": rebuilt(floats, 0, (2**20, 2**20), (0, 0))}
+    put("pickle_fuzz", "repeats", pickled(repeats))
+    data = {"m/byteorder": b"little", "m/data/0": bytes(24), "m/data/1": bytes(8), "m/version": b"3\n"}
+    put("torch_fuzz", "state", archive({"m/data.pkl": pickled(state), **data}))
+    put("torch_fuzz", "small", archive({"m/data.pkl": pickled({"w": state["weight"]}), "m/data/0": bytes(24)}))
+    put("torch_fuzz", "repeats", archive({"m/data.pkl": pickled(repeats), "m/data/0": bytes(24)}))
+    put("torch_fuzz", "bomb", archive({"m/data.pkl": bytes(2**20)}, zipfile.ZIP_DEFLATED))
+    put("torch_fuzz", "legacy", pickle.dumps(0x1950A86A20F9469CFC6C, 2))
+
+
+# GGUF
+
+
+def text(value):
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def u32(value):
+    return struct.pack("<II", 4, value)
+
+
+def texts(values):
+    return struct.pack("<IIQ", 9, 8, len(values)) + b"".join(text(v) for v in values)
+
+
+def gguf(keys, tensors, version=3, counts=None):
+    counts = counts or (len(tensors), len(keys))
+    out = b"GGUF" + struct.pack("<IQQ", version, *counts)
+    out += b"".join(text(key) + value for key, value in keys.items())
+    data = b""
+    for name, (dims, kind, raw) in tensors.items():
+        out += text(name) + struct.pack(f"<I{len(dims)}Q", len(dims), *dims) + struct.pack("<IQ", kind, len(data))
+        data += raw + bytes(-len(raw) % 32)
+    return out + bytes(-len(out) % 32) + data
+
+
+def gguf_seeds():
+    keys = {
+        "general.architecture": struct.pack("<I", 8) + text("mamba2"),
+        "mamba2.embedding_length": u32(32),
+        "mamba2.block_count": u32(1),
+        "mamba2.ssm.conv_kernel": u32(4),
+        "mamba2.ssm.inner_size": u32(64),
+        "mamba2.ssm.state_size": u32(8),
+        "mamba2.ssm.time_step_rank": u32(4),
+        "mamba2.ssm.group_count": u32(1),
+        "mamba2.attention.layer_norm_rms_epsilon": struct.pack("<If", 6, 1e-5),
+    }
+    tokens = ["a", "b", "\u0120", "ab", "\u0120a", "<|endoftext|>"]
+    vocabulary = {
+        "tokenizer.ggml.model": struct.pack("<I", 8) + text("gpt2"),
+        "tokenizer.ggml.tokens": texts(tokens),
+        "tokenizer.ggml.token_type": struct.pack("<IIQ6i", 9, 5, 6, 1, 1, 1, 1, 1, 3),
+        "tokenizer.ggml.merges": texts(["a b", "\u0120 a"]),
+        "tokenizer.ggml.eos_token_id": u32(5),
+    }
+    tensors = {
+        "token_embd.weight": ((32, 6), 8, bytes(range(1, 35)) * 6),
+        "blk.0.ssm_a": ((1, 4), 0, struct.pack("<4f", -1, -2, -0.5, -16)),
+        "blk.0.ssm_conv1d.weight": ((4, 2), 1, bytes(16)),
+        "blk.0.ssm_out.weight": ((32, 1), 2, bytes(18)),
+        "blk.0.ssm_in.weight": ((256, 1), 12, bytes(range(144))),
+        "output.weight": ((256, 1), 14, bytes(range(210))),
+        "output_norm.weight": ((4,), 30, bytes(8)),
+    }
+    first = dict(list(tensors.items())[:2])
+    put("gguf_fuzz", "model", gguf({**keys, **vocabulary}, tensors))
+    put("gguf_fuzz", "keys", gguf({**keys, "general.alignment": u32(64)}, {}))
+    put("gguf_fuzz", "vocabulary", gguf(vocabulary, {}, version=2))
+    put("gguf_fuzz", "tensors", gguf({}, first))
+    put("gguf_fuzz", "counts-2-63", gguf({}, {}, counts=(2**63, 2**63)))
+    nested = struct.pack("<IIQ", 9, 9, 1) + struct.pack("<IQ", 9, 1) * 40
+    put("gguf_fuzz", "nested", gguf({"x": nested}, {}))
+
+
+# config.json and tokenizer.json
+
+
+def config_seeds():
+    goldens = HERE.parent / "tests" / "goldens"
+    for golden in ("hf-tiny", "limits-bias-tiny", "mamba-ssm-tiny"):
+        put("config_fuzz", golden, (goldens / golden / "config.json").read_bytes())
+    params = {"dim": 64, "n_layers": 2, "vocab_size": 128, "n_groups": 8, "tie_embeddings": False}
+    put("config_fuzz", "mistral", compact(params))
+    generation = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 40, "eos_token_id": [0, 2]}
+    put("config_fuzz", "generation", compact(generation))
+    put("config_fuzz", "words", '[Infinity,-Infinity,NaN,-0.0,1e-7,"NaN \\" \\u00e9",18446744073709551615]')
+    put("config_fuzz", "minus-nan", "-NaN")
+    put("config_fuzz", "deep", "[" * 1000)
+
+
+def added(number, content):
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": number, "content": content, "special": True, **flags}
+
+
+def tokenizer_seeds():
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    words = {name: number for number, name in enumerate(["a", "b", "\u0120", "ab", "\u0120a"])}
+    put("tokenizer_fuzz", "byte-level", compact({
+        "version": "1.0", "added_tokens": [added(5, "</s>")], "normalizer": {"type": "NFC"},
+        "pre_tokenizer": byte_level, "post_processor": None, "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": words, "merges": ["a b", "\u0120 a"]}}))
+    replace = {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}
+    bytes_ = {f"<0x{i:02X}>": i + 3 for i in range(256)}
+    put("tokenizer_fuzz", "byte-fallback", compact({
+        "version": "1.0", "added_tokens": [added(0, "<unk>"), added(1, "</s>")],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "\u2581"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+        "decoder": {"type": "Sequence", "decoders": [
+            replace, {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "post_processor": {"type": "TemplateProcessing",
+                           "single": [{"Sequence": {"id": "A", "type_id": 0}}], "pair": [],
+                           "special_tokens": {}},
+        "model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>",
+                  "vocab": {"<unk>": 0, "</s>": 1, "\u2581": 2, **bytes_}, "merges": []}}))
+    put("tokenizer_fuzz", "word-level", compact({
+        "version": "1.0", "pre_tokenizer": {"type": "Whitespace"},
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "two": 1}, "unk_token": "[UNK]"}}))
+    put("tokenizer_fuzz", "unigram", compact({
+        "version": "1.0", "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+        "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["\u2581", -1], ["o", -2], ["ok", -3]]}}))
+    put("tokenizer_fuzz", "word-piece", compact({
+        "version": "1.0", "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                                         "strip_accents": None, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "two": 1, "##s": 2, "cafe": 3}}}))
+    split = {"type": "Split", "pattern": {"Regex": "\\s+|\\p{N}{1,3}|(?=o)."}, "behavior": "Isolated", "invert": False}
+    put("tokenizer_fuzz", "split", compact({
+        "version": "1.0", "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, {"type": "Digits", "individual_digits": True}]},
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}))
+
+
+if __name__ == "__main__":
+    safetensors_seeds()
+    torch_seeds()
+    gguf_seeds()
+    config_seeds()
+    tokenizer_seeds()
