@@ -26,5 +26,6 @@ Command declare_inspect(CLI::App& parent);
 Command declare_devices(CLI::App& parent);
 Command declare_bench(CLI::App& parent);
 Command declare_convert(CLI::App& parent);
+Command declare_pull(CLI::App& parent);
 
 }  // namespace adder::cli

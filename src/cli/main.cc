@@ -13,6 +13,7 @@ constexpr const char* kExamples = R"(Examples:
   adder generate -m models/austen-3.6m -p "It is a truth" -n 100
   adder forward -m DIR --ids 1,2,3 --out result.safetensors
   adder inspect DIR --tensors
+  adder pull ORG/NAME
   adder convert SRC OUT
   adder devices
 `adder COMMAND --help` lists a command's options. stdout carries results only.
@@ -74,7 +75,8 @@ ExitCode run_program(int argc, char** argv) {
   app.require_subcommand(0, 1);
   app.footer(kExamples);
   const Command commands[] = {declare_generate(app), declare_forward(app), declare_inspect(app),
-                              declare_devices(app),  declare_bench(app),   declare_convert(app)};
+                              declare_devices(app),  declare_bench(app),   declare_pull(app),
+                              declare_convert(app)};
   CLI::App& help = *app.add_subcommand("help", "say what a command does");
   std::string topic;
   help.add_option("command", topic, "which command");
