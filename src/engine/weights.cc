@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "checkpoint/encoding.h"
+
 namespace adder::engine {
 
 namespace {
@@ -23,7 +25,13 @@ Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const
   if (!host)
     return fail(ErrorCode::resource_exhausted,
                 name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
-  ADDER_CHECK(checkpoint::read_as(view, shape.dtype, {host.get(), static_cast<std::size_t>(shape.bytes())}));
+  if (name.ends_with("mixer.A_log")) {  // the parameter is A: see model/parameters.h
+    ADDER_CHECK(checkpoint::read_decay(
+        view, {reinterpret_cast<float*>(host.get()), static_cast<std::size_t>(shape.elements())}));
+  } else {
+    ADDER_CHECK(
+        checkpoint::read_as(view, shape.dtype, {host.get(), static_cast<std::size_t>(shape.bytes())}));
+  }
   checkpoint.release(view);
   return client.to_device_zero_copy(host, shape, device);
 }

@@ -30,7 +30,7 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
   if (c.dt_min > 0) delta = hlo::max(delta, c.dt_min);
   if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
   delta = delta * valid(lengths, t);  // 0 on padding
-  auto [y, ssm] = ssm::scan({.log_decay = delta * -exponential(w.a_log),
+  auto [y, ssm] = ssm::scan({.log_decay = delta * w.a,
                              .input = heads * expand_dims(delta, -1),
                              .key = view(xbc[1], {b, t, c.n_groups, c.d_state}),
                              .query = view(xbc[2], {b, t, c.n_groups, c.d_state})},

@@ -16,7 +16,7 @@ Params<Shape> parameter_shapes(const Mamba2Config& c, DType weight_dtype) {
       .in_proj_bias = when(c.proj_bias, fine({c.in_proj_dim()})),
       .conv_weight = fine({c.conv_dim(), 1, c.d_conv}),
       .conv_bias = when(c.conv_bias, fine({c.conv_dim()})),
-      .a_log = fine({c.n_heads}),
+      .a = fine({c.n_heads}),
       .d = fine({c.n_heads}),
       .dt_bias = fine({c.n_heads}),
       .gated_norm = when(c.gated_norm, fine({c.d_inner()})),

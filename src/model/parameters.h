@@ -18,7 +18,8 @@ struct LayerParams {
   std::optional<T> in_proj_bias;   ///< [2E+2GN+H]
   T conv_weight;                   ///< [F,1,K]
   std::optional<T> conv_bias;      ///< [F]
-  T a_log, d, dt_bias;             ///< [H]
+  T a;                             ///< [H] A = -exp(A_log), taken while loading, the same for every format
+  T d, dt_bias;                    ///< [H]
   std::optional<T> gated_norm;     ///< [E]
   T out_proj;                      ///< [D,E]
   std::optional<T> out_proj_bias;  ///< [D]
@@ -46,7 +47,7 @@ void visit_layer(const std::string& prefix, F&& f, P& p, Q&... q) {
   maybe("mixer.in_proj.bias", p.in_proj_bias, q.in_proj_bias...);
   f(prefix + "mixer.conv1d.weight", p.conv_weight, q.conv_weight...);
   maybe("mixer.conv1d.bias", p.conv_bias, q.conv_bias...);
-  f(prefix + "mixer.A_log", p.a_log, q.a_log...);
+  f(prefix + "mixer.A_log", p.a, q.a...);
   f(prefix + "mixer.D", p.d, q.d...);
   f(prefix + "mixer.dt_bias", p.dt_bias, q.dt_bias...);
   maybe("mixer.norm.weight", p.gated_norm, q.gated_norm...);
