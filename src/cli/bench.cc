@@ -54,7 +54,7 @@ std::string to_markdown(const BenchOptions& o, const engine::Engine& engine,
 
 Result<ExitCode> run(const BenchOptions& o) {
   Console console(o.console);
-  ADDER_TRY(engine::Engine engine, engine::Engine::open(engine_options(o.model, o.console, console)));
+  ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   ADDER_CHECK(engine.load());
   ADDER_TRY(const engine::BenchmarkReport report,
             engine::run_benchmark(engine, o.bench, [&](const engine::BenchmarkRow& row) {

@@ -1,5 +1,8 @@
 #include "cli/common_options.h"
 
+#include "hub/cache.h"
+#include "hub/model_id.h"
+
 namespace adder::cli {
 
 void add_console_options(CLI::App& app, ConsoleOptions& options) {
@@ -9,9 +12,10 @@ void add_console_options(CLI::App& app, ConsoleOptions& options) {
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_option("-m,--model", options.model,
-                 "checkpoint directory, or a weights file with config.json beside it")
+                 "checkpoint directory, weights file (.gguf, or with config.json beside it), or "
+                 "ORG/NAME[@REV] as pulled")
       ->required()
-      ->type_name("DIR|FILE");
+      ->type_name("DIR|FILE|ORG/NAME");
   app.add_option("--plugin", options.plugin, "PJRT plugin: cpu, cuda, ..., the name of a wheel, or a path")
       ->envname("ADDER_PLUGIN")
       ->type_name("NAME|PATH")
@@ -34,10 +38,16 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_flag("--no-cache", options.no_cache, "compile afresh and keep no compiled programs on disk");
 }
 
-engine::EngineOptions engine_options(const ModelOptions& options, const ConsoleOptions& verbosity,
-                                     Console& console) {
+Result<std::filesystem::path> find_model(const std::filesystem::path& model) {
+  std::error_code ignored;
+  if (std::filesystem::exists(model, ignored) || !hub::looks_like_model_id(model.string())) return model;
+  return hub::locate(model.string(), hub::Environment::system());
+}
+
+Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOptions& verbosity,
+                                   Console& console) {
   engine::EngineOptions out;
-  out.model = options.model;
+  ADDER_TRY(out.model, find_model(options.model));
   out.plugin = options.plugin;
   out.device = options.device;
   out.weight_dtype = options.dtype == "bf16" ? DType::bf16 : DType::f32;
@@ -47,7 +57,7 @@ engine::EngineOptions engine_options(const ModelOptions& options, const ConsoleO
   out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
   out.log = &console;
   out.progress = &console.progress();
-  return out;
+  return engine::Engine::open(out);
 }
 
 }  // namespace adder::cli

@@ -23,8 +23,12 @@ struct ModelOptions {
 void add_console_options(CLI::App& app, ConsoleOptions& options);
 void add_model_options(CLI::App& app, ModelOptions& options);
 
-/// `console` must outlive the engine.
-engine::EngineOptions engine_options(const ModelOptions& options, const ConsoleOptions& verbosity,
-                                     Console& console);
+/// What -m names: the path itself if it exists or cannot be ORG/NAME[@REV], else that model in the Hugging
+/// Face cache (hub::locate).
+Result<std::filesystem::path> find_model(const std::filesystem::path& model);
+
+/// Opens the model on the device, without its weights. `console` must outlive the engine.
+Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOptions& verbosity,
+                                   Console& console);
 
 }  // namespace adder::cli

@@ -122,7 +122,7 @@ Result<ExitCode> run(const ForwardOptions& o) {
     print_error(pieces.error());
     return ExitCode::usage;
   }
-  ADDER_TRY(engine::Engine engine, engine::Engine::open(engine_options(o.model, o.console, console)));
+  ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   ADDER_TRY(const std::vector<std::int32_t> ids, check_token_ids(numbers, engine.config().vocab_size));
   ADDER_TRY(engine::Snapshot snapshot, initial(o, engine, console));
 

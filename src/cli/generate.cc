@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/token_list.h"
 #include "serve/text_generator.h"
+#include "tokenizer/vocabulary_json.h"
 
 namespace adder::cli {
 namespace {
@@ -148,19 +149,31 @@ serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Chec
   return out;
 }
 
-/// The tokenizer to use; none if the prompt comes as ids and the model has none.
+/// The one named, else tokenizer.json beside the weights, else the one inside a GGUF file; none if the prompt
+/// comes as ids and the model has none that can be used.
 Result<std::optional<tokenizer::Tokenizer>> open_tokenizer(const PromptOptions& o,
-                                                           const std::filesystem::path& model) {
-  const std::filesystem::path path = o.tokenizer.empty() ? model / "tokenizer.json" : o.tokenizer;
+                                                           const checkpoint::Checkpoint& checkpoint) {
+  using Opened = Result<std::optional<tokenizer::Tokenizer>>;
+  const auto some = [](Result<tokenizer::Tokenizer> opened) -> Opened {
+    ADDER_TRY(tokenizer::Tokenizer tokenizer, std::move(opened));
+    return std::optional<tokenizer::Tokenizer>(std::move(tokenizer));
+  };
+  const std::filesystem::path beside = checkpoint.directory() / "tokenizer.json";
   std::error_code ignored;
-  if (o.tokenizer.empty() && !std::filesystem::exists(path, ignored)) {
-    if (o.ids) return std::nullopt;
-    return fail(ErrorCode::not_found,
-                fmt::format("{}: no such file, so the prompt cannot be tokenized", path.string()),
-                "name one with --tokenizer, or give the prompt as token ids with --ids");
+  if (!o.tokenizer.empty()) return some(tokenizer::Tokenizer::open(o.tokenizer));
+  if (std::filesystem::exists(beside, ignored)) return some(tokenizer::Tokenizer::open(beside));
+  ADDER_TRY(const auto vocabulary, checkpoint.vocabulary());
+  if (vocabulary) {
+    auto own = some(tokenizer::tokenizer_from_vocabulary(*vocabulary, checkpoint.directory().string()));
+    if (own || !o.ids) return own;
   }
-  ADDER_TRY(tokenizer::Tokenizer opened, tokenizer::Tokenizer::open(path));
-  return std::optional<tokenizer::Tokenizer>(std::move(opened));
+  if (o.ids) return std::nullopt;
+  return fail(
+      ErrorCode::not_found,
+      fmt::format("{}: no such file, so the prompt cannot be tokenized", beside.string()),
+      "name one with --tokenizer, or give the prompt as token ids with --ids; the state-spaces/mamba2-* "
+      "checkpoints ship none and use EleutherAI/gpt-neox-20b's (adder pull EleutherAI/gpt-neox-20b "
+      "--include 'tokenizer*')");
 }
 
 struct Prompt {
@@ -263,9 +276,9 @@ Status check(const GenerateOptions& o) {
 Result<ExitCode> run(const GenerateOptions& o) {
   catch_interrupt();
   Console console(o.console);
-  ADDER_TRY(engine::Engine engine, engine::Engine::open(engine_options(o.model, o.console, console)));
+  ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   const checkpoint::Checkpoint& checkpoint = engine.checkpoint();
-  ADDER_TRY(const std::optional<tokenizer::Tokenizer> own, open_tokenizer(o.prompt, checkpoint.directory()));
+  ADDER_TRY(const std::optional<tokenizer::Tokenizer> own, open_tokenizer(o.prompt, checkpoint));
   const tokenizer::Tokenizer* tokenizer = own ? &*own : nullptr;
   ADDER_TRY(const Prompt prompt, read_prompt(o.prompt, tokenizer, engine.config().vocab_size));
   if (!tokenizer && !o.length.stops.empty())

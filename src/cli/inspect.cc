@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
-#include "checkpoint/safetensors_dtype.h"
+#include "checkpoint/encoding.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "engine/weights.h"
@@ -43,9 +43,9 @@ std::int64_t weight_bytes(const model::Mamba2Config& config, DType dtype) {
 Findings examine(const checkpoint::Checkpoint& checkpoint) {
   Findings out;
   for (const auto& entry : checkpoint.entries()) {
-    Amount& amount = out.stored[std::string(checkpoint::safetensors_name(entry.view.shape.dtype))];
+    Amount& amount = out.stored[checkpoint::stored_type(entry.view)];
     ++amount.tensors;
-    amount.bytes += entry.view.shape.bytes();
+    amount.bytes += static_cast<std::int64_t>(entry.view.bytes.size());
   }
   const model::Mamba2Config config = engine::model_config(checkpoint.config());
   const model::State<Shape> state = model::state_shapes(config, 1);
@@ -104,7 +104,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   for (const auto& [spec, view] : checkpoint.entries())
     out["tensors"].push_back({{"name", spec.name},
                               {"stored_as", view.name},
-                              {"dtype", checkpoint::safetensors_name(view.shape.dtype)},
+                              {"dtype", checkpoint::stored_type(view)},
                               {"shape", view.shape.dims},
                               {"bytes", view.shape.bytes()},
                               {"file", std::filesystem::path(view.file).filename().string()}});
@@ -128,7 +128,7 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   };
   const auto bytes = [](std::int64_t n) { return human_bytes(static_cast<double>(n)); };
   line("path", checkpoint.directory().string());
-  line("architecture", fmt::format("Mamba-2 language model, config.json of {}", name(c.dialect)));
+  line("architecture", fmt::format("Mamba-2 language model, {} conventions", name(c.dialect)));
   line("sizes", describe_sizes(c));
   line("vocabulary", fmt::format("{} tokens in {} rows, {} head", c.vocab_size, c.padded_vocab_size,
                                  c.tie_embeddings ? "tied" : "separate"));
@@ -151,9 +151,9 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   for (const auto& [spec, view] : checkpoint.entries()) width = std::max(width, spec.name.size());
   out += fmt::format("\n{:<{}} {:<5} {:<18} {:>10}  {}\n", "tensor", width, "type", "shape", "bytes", "file");
   for (const auto& [spec, view] : checkpoint.entries())
-    out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width,
-                       checkpoint::safetensors_name(view.shape.dtype), to_string(view.shape.dims),
-                       view.shape.bytes(), std::filesystem::path(view.file).filename().string());
+    out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width, checkpoint::stored_type(view),
+                       to_string(view.shape.dims), view.shape.bytes(),
+                       std::filesystem::path(view.file).filename().string());
   return out;
 }
 
@@ -164,8 +164,8 @@ Status check(const InspectOptions& o) {
 
 Result<ExitCode> run(const InspectOptions& o) {
   Console console(o.console);
-  ADDER_TRY(const checkpoint::Checkpoint checkpoint,
-            checkpoint::Checkpoint::open(o.positional ? *o.positional : *o.model, console));
+  ADDER_TRY(const std::filesystem::path model, find_model(o.positional ? *o.positional : *o.model));
+  ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
   const Findings findings = examine(checkpoint);
   ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
                            : to_text(checkpoint, findings, o.tensors)));
