@@ -77,8 +77,8 @@ Result<ModelConfig> parse_config(const Json& json, std::string_view origin);
 /// parse_config() of a file.
 Result<ModelConfig> read_config(const std::filesystem::path& path);
 
-/// Checks that sizes are sane and agree with each other. parse_config() has done so; for configs changed
-/// since.
+/// Checks that sizes are sane and agree with each other. parse_config() has done so, except that it leaves a
+/// default n_groups to the tensors; for configs changed since.
 Status validate(const ModelConfig& config, std::string_view origin);
 
 /// generation_config.json: what the model's author suggests. Absent or null fields are nullopt.
