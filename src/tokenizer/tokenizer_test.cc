@@ -227,6 +227,20 @@ TEST(TokenizerFile, AFileThatMakesTextsGrowWithoutBoundIsRefused) {
   }
 }
 
+TEST(TokenizerFile, ATableLongerThanTheFileIsRefusedBeforeRoomIsMadeForIt) {
+  const std::string table = R"({"type":"Precompiled","precompiled_charsmap":"/////wAAAAA="})";
+  for (const std::string& normalizer : {table, R"({"type":"Sequence","normalizers":[)" + table + "]}"}) {
+    const auto opened =
+        Tokenizer::from_json(R"({"version":"1.0","normalizer":)" + normalizer +
+                                 R"(,"model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}})",
+                             "x");
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(opened.error().message,
+                HasSubstr("a table of 4294967295 bytes; expected at most the 9 that"));
+  }
+}
+
 TEST(TokenizerFile, PaddingAndTruncationAreIgnored) {
   const auto opened = Tokenizer::from_json(
       R"({"version":"1.0","truncation":{"direction":"Right","max_length":1,"strategy":"LongestFirst","stride":0},)"

@@ -4,6 +4,7 @@
 //! panic into [`abi::INTERNAL`] with the panic's message.
 
 mod abi;
+mod charsmap;
 mod chat;
 mod growth;
 mod tokenizer;

@@ -1,6 +1,7 @@
 //! tokenizer.json: load, encode, decode, look up.
 
 use crate::abi::{guard, slice, text, Bytes, Failure, Ids};
+use crate::charsmap::check_charsmaps;
 use crate::growth::{growth, LIMIT};
 use std::collections::HashMap;
 use tokenizers::Tokenizer;
@@ -80,6 +81,7 @@ fn check_growth(tokenizer: &Tokenizer) -> Result<(), Failure> {
 
 impl Handle {
     fn load(json: &[u8]) -> Result<Self, Failure> {
+        check_charsmaps(json)?;
         let mut inner = Tokenizer::from_bytes(json).map_err(|e| Failure::file(e.to_string()))?;
         // Padding and truncation belong to training batches; a hostile file could ask for terabytes of padding.
         inner.with_padding(None);
