@@ -259,6 +259,12 @@ def tokenizer_seeds():
         "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
         "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                   "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "two": 1, "##s": 2, "cafe": 3}}}))
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    double = {"type": "Replace", "pattern": {"String": "o"}, "content": "oo"}
+    table = {"type": "Precompiled", "precompiled_charsmap": "/////wAAAAA="}
+    for name, normalizer in (("doubles", {"type": "Sequence", "normalizers": [double] * 40}), ("long-table", table)):
+        put("tokenizer_fuzz", name, compact({"version": "1.0", "normalizer": normalizer, "model": model}))
+    put("tokenizer_fuzz", "deep", '{"normalizer":' + "[" * 1000)
     split = {"type": "Split", "pattern": {"Regex": "\\s+|\\p{N}{1,3}|(?=o)."}, "behavior": "Isolated", "invert": False}
     put("tokenizer_fuzz", "split", compact({
         "version": "1.0", "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, {"type": "Digits", "individual_digits": True}]},
