@@ -26,16 +26,49 @@ inline bool is_integer(DType dtype) { return is_signed_integer(dtype) || is_unsi
 /// The DType of a C++ scalar: dtype_of<float>() == DType::f32.
 template <class T>
 constexpr DType dtype_of();
-template <> constexpr DType dtype_of<bool>() { return DType::i1; }
-template <> constexpr DType dtype_of<std::int8_t>() { return DType::s8; }
-template <> constexpr DType dtype_of<std::int16_t>() { return DType::s16; }
-template <> constexpr DType dtype_of<std::int32_t>() { return DType::s32; }
-template <> constexpr DType dtype_of<std::int64_t>() { return DType::s64; }
-template <> constexpr DType dtype_of<std::uint8_t>() { return DType::u8; }
-template <> constexpr DType dtype_of<std::uint16_t>() { return DType::u16; }
-template <> constexpr DType dtype_of<std::uint32_t>() { return DType::u32; }
-template <> constexpr DType dtype_of<std::uint64_t>() { return DType::u64; }
-template <> constexpr DType dtype_of<float>() { return DType::f32; }
-template <> constexpr DType dtype_of<double>() { return DType::f64; }
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::i1;
+}
+template <>
+constexpr DType dtype_of<std::int8_t>() {
+  return DType::s8;
+}
+template <>
+constexpr DType dtype_of<std::int16_t>() {
+  return DType::s16;
+}
+template <>
+constexpr DType dtype_of<std::int32_t>() {
+  return DType::s32;
+}
+template <>
+constexpr DType dtype_of<std::int64_t>() {
+  return DType::s64;
+}
+template <>
+constexpr DType dtype_of<std::uint8_t>() {
+  return DType::u8;
+}
+template <>
+constexpr DType dtype_of<std::uint16_t>() {
+  return DType::u16;
+}
+template <>
+constexpr DType dtype_of<std::uint32_t>() {
+  return DType::u32;
+}
+template <>
+constexpr DType dtype_of<std::uint64_t>() {
+  return DType::u64;
+}
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::f32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::f64;
+}
 
 }  // namespace adder
