@@ -133,11 +133,15 @@ TEST_F(TorchFileTest, ParametersUntypedStoragesAndSizes) {
                                         code::numbers({1}), code::kFalse, code::kHooks});
   const std::string parameter =
       code::call(code::global("torch._utils", "_rebuild_parameter"), {sized, code::kFalse, code::kHooks});
-  const auto file = open(code::dict({{"newer", newer}, {"parameter", parameter}}),
+  const std::string attributes = code::dict({{"_no_weight_decay", "\x88"}});
+  const std::string marked = code::call(code::global("torch._utils", "_rebuild_parameter_with_state"),
+                                        {sized, code::kFalse, code::kHooks, attributes});
+  const auto file = open(code::dict({{"newer", newer}, {"parameter", parameter}, {"marked", marked}}),
                          {{"0", raw<std::uint16_t>({0x3f80, 0x4000, 0x4040, 0x4080})}});
   ASSERT_TRUE(file) << file.error().to_string();
   EXPECT_THAT(floats(*(*file)->find("newer")), ElementsAre(3, 4));
   EXPECT_THAT(floats(*(*file)->find("parameter")), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(floats(*(*file)->find("marked")), ElementsAre(1, 2, 3, 4));
 }
 
 TEST_F(TorchFileTest, WindowsStayInsideTheirStorage) {

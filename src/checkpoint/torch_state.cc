@@ -50,7 +50,8 @@ bool is_untyped_storage(const Node& node) {
 bool is_allowed(std::string_view module, std::string_view name) {
   if (module == "collections") return name == "OrderedDict";
   if (module == "torch._utils")
-    return name == "_rebuild_tensor_v2" || name == "_rebuild_tensor_v3" || name == "_rebuild_parameter";
+    return name == "_rebuild_tensor_v2" || name == "_rebuild_tensor_v3" || name == "_rebuild_parameter" ||
+           name == "_rebuild_parameter_with_state";
   const Node node{.kind = Kind::global, .text = name, .module = module};
   return (module == "torch" && name == "Size") || find_type(node).has_value() || is_untyped_storage(node);
 }
@@ -108,7 +109,9 @@ class Reader {
 
   Result<TorchTensor> read_value(const Node& value) {
     const Node* node = &value;
-    if (const Node* parameter = call_of(value, "_rebuild_parameter")) {
+    const Node* parameter = call_of(value, "_rebuild_parameter");
+    if (parameter == nullptr) parameter = call_of(value, "_rebuild_parameter_with_state");
+    if (parameter != nullptr) {
       if (parameter->items.empty()) return corrupt("a parameter without data");
       node = &pickle_[parameter->items[0]];
     }
