@@ -25,6 +25,7 @@ Command declare_forward(CLI::App& parent);
 Command declare_inspect(CLI::App& parent);
 Command declare_devices(CLI::App& parent);
 Command declare_bench(CLI::App& parent);
+Command declare_perplexity(CLI::App& parent);
 Command declare_convert(CLI::App& parent);
 Command declare_pull(CLI::App& parent);
 

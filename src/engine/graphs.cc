@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "engine/random.h"
 #include "hlo/arith.h"
 #include "model/mamba2.h"
@@ -56,6 +58,18 @@ Value last_real(Value x, Value lengths) {
       {1, 1, d});
 }
 
+/// logits [B,T,V], targets s32 [B,T] -> [B,T]: log softmax at the targets; rows from `vocab_size` up do not
+/// count.
+Value log_probability(Value logits, Value targets, std::int64_t vocab_size) {
+  Value id = iota(logits.function(), Shape{DType::s32, {1, 1, logits.dim(2)}}, 2);
+  Value real =
+      hlo::where(lt(id, static_cast<double>(vocab_size)), logits, -std::numeric_limits<double>::infinity());
+  Value top = max_over(real, 2, true);                          // [B,T,1]
+  Value log_mass = log(sum(exponential(real - top), 2, true));  // [B,T,1]
+  Value chosen = sum(hlo::where(eq(id, expand_dims(targets, -1)), logits, 0), 2, true);
+  return view(chosen - top - log_mass, targets.dims());
+}
+
 void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec) {
   Function& f = module.main();
   const Params<Value> w = declare_params(f, model);
@@ -68,6 +82,10 @@ void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec)
   std::vector<NamedValue> results = named(out.state);
   if (spec.outputs == ExtendSpec::Outputs::last) {
     results.push_back({"logits", lm.logits(w, lm.final_norm(w, last_real(out.hidden.back(), lengths)))});
+  } else if (spec.outputs == ExtendSpec::Outputs::scores) {
+    Value targets = f.argument({DType::s32, {spec.batch, spec.tokens}}, {.name = "targets"});
+    Value logits = lm.logits(w, lm.final_norm(w, out.hidden.back()));
+    results.push_back({"logprobs", log_probability(logits, targets, model.config.vocab_size)});
   } else if (spec.outputs == ExtendSpec::Outputs::all) {
     for (std::size_t i = 0; i < out.hidden.size(); ++i)
       results.push_back({fmt::format("hidden.{}", i), out.hidden[i]});
@@ -190,7 +208,7 @@ Result<Graph> build(const ModelSpec& model, const Spec& spec, Body&& body) {
 }  // namespace
 
 std::string to_string(const ExtendSpec& spec) {
-  static constexpr const char* kOutputs[] = {"", "_last", "_all"};
+  static constexpr const char* kOutputs[] = {"", "_last", "_all", "_scores"};
   return fmt::format("extend_b{}_t{}{}", spec.batch, spec.tokens, kOutputs[static_cast<int>(spec.outputs)]);
 }
 

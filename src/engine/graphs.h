@@ -21,9 +21,10 @@ struct ModelSpec {
 
 /// Absorbs up to T tokens a row. Arguments: parameters; state (donated); tokens s32 [B,T]; lengths s32 [B].
 /// Results: state; then by `outputs`: nothing; `logits` [B,V] at each row's last real token (row of length 0:
-/// unspecified); or `hidden.0`..`hidden.L`, `final_hidden` [B,T,D] and `logits` [B,T,V].
+/// unspecified); or `hidden.0`..`hidden.L`, `final_hidden` [B,T,D] and `logits` [B,T,V]; or `logprobs` [B,T],
+/// the log probability of `targets` s32 [B,T] (a further argument) after each token, over the ids that exist.
 struct ExtendSpec {
-  enum class Outputs { state, last, all };
+  enum class Outputs { state, last, all, scores };
   std::int64_t batch = 1, tokens = 1;
   Outputs outputs = Outputs::state;
   bool operator==(const ExtendSpec&) const = default;

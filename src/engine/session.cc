@@ -39,7 +39,8 @@ Status Session::check_tokens(std::span<const std::vector<std::int32_t>> rows) co
 }
 
 Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector<std::int32_t>> rows,
-                                                     Piece piece, ExtendSpec::Outputs outputs) {
+                                                     Piece piece, ExtendSpec::Outputs outputs,
+                                                     std::span<const std::int32_t> targets) {
   const std::int64_t batch = state_.batch();
   ADDER_TRY(const ProgramRef program,
             engine_.programs().extend({.batch = batch, .tokens = piece.tokens, .outputs = outputs}));
@@ -62,6 +63,12 @@ Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector
   model::visit(push, engine_.weights());
   model::visit_state(push, state_.layers);
   arguments.insert(arguments.end(), {&token_buffer, &length_buffer});
+  pjrt::Buffer target_buffer;
+  if (outputs == ExtendSpec::Outputs::scores) {
+    ADDER_TRY(target_buffer,
+              client.to_device(targets.data(), Shape{DType::s32, {batch, piece.tokens}}, engine_.device()));
+    arguments.push_back(&target_buffer);
+  }
   ADDER_TRY(std::vector<pjrt::Buffer> results, program->executable.execute(arguments));
 
   auto next = results.begin();
@@ -96,6 +103,25 @@ Result<pjrt::Buffer> Session::extend_logits(std::span<const std::vector<std::int
   }
   ADDER_TRY(auto results, run_piece(rows, {pieces.back(), offset}, ExtendSpec::Outputs::last));
   return std::move(results.front());
+}
+
+Result<std::vector<float>> Session::score(std::span<const std::int32_t> tokens) {
+  if (tokens.size() < 2) return fail(ErrorCode::invalid_argument, "score takes at least two tokens");
+  const std::vector<std::vector<std::int32_t>> rows{{tokens.begin(), tokens.end() - 1}};
+  ADDER_CHECK(check_tokens(rows));
+  ADDER_CHECK(check_tokens(std::vector<std::vector<std::int32_t>>{{tokens.back()}}));
+  std::vector<float> out;
+  std::int64_t offset = 0;
+  for (const std::int64_t piece : plan_pieces(longest(rows))) {
+    const std::int64_t n = std::min(piece, longest(rows) - offset);
+    std::vector<std::int32_t> targets(static_cast<std::size_t>(piece), 0);
+    std::copy_n(tokens.begin() + offset + 1, n, targets.begin());
+    ADDER_TRY(const auto results, run_piece(rows, {piece, offset}, ExtendSpec::Outputs::scores, targets));
+    ADDER_TRY(const auto logprobs, results.front().to_host<float>());
+    out.insert(out.end(), logprobs.begin(), logprobs.begin() + n);
+    offset += piece;
+  }
+  return out;
 }
 
 Result<AllOutputs> Session::extend_all(std::span<const std::int32_t> tokens) {

@@ -33,6 +33,10 @@ class Session {
   /// piece at a time is on the device.
   Result<AllOutputs> extend_all(std::span<const std::int32_t> tokens);
 
+  /// For a batch of one: absorbs all of `tokens` but the last and gives, for each token after the first, its
+  /// log probability given those before it: tokens.size() - 1 values. Needs two tokens at least.
+  Result<std::vector<float>> score(std::span<const std::int32_t> tokens);
+
   const State& state() const { return state_; }
   State take_state() && { return std::move(state_); }
   const Engine& engine() const { return engine_; }
@@ -44,7 +48,8 @@ class Session {
   };
   Status check_tokens(std::span<const std::vector<std::int32_t>> rows) const;
   Result<std::vector<pjrt::Buffer>> run_piece(std::span<const std::vector<std::int32_t>> rows, Piece piece,
-                                              ExtendSpec::Outputs outputs);
+                                              ExtendSpec::Outputs outputs,
+                                              std::span<const std::int32_t> targets = {});
 
   const Engine& engine_;
   State state_;

@@ -76,15 +76,30 @@ std::filesystem::path cache_dir() {
 }
 }  // namespace
 
+namespace {
+
+using Engines = std::map<std::pair<std::string, std::string>, Engine>;
+
+Engines& engine_cache() {
+  static Engines cache;
+  return cache;
+}
+
+/// Ends the clients before the process runs its static destructors; see ../op/op_fixture.cc.
+struct CloseEngines : ::testing::Environment {
+  void TearDown() override { engine_cache().clear(); }
+};
+[[maybe_unused]] const auto* const kCloseEngines = ::testing::AddGlobalTestEnvironment(new CloseEngines);
+
+}  // namespace
+
 Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model) {
-  // Never destroyed: at exit the plugins' own statics may be gone before ours.
-  static auto& open = *new std::map<std::pair<std::string, std::string>, Engine>();
   const auto key = std::make_pair(plugin, model.string());
-  if (auto found = open.find(key); found != open.end()) return found->second;
+  if (auto found = engine_cache().find(key); found != engine_cache().end()) return found->second;
   auto made = Engine::open({.model = model, .plugin = plugin, .dump_hlo = {}, .cache_dir = cache_dir()});
   if (!made) throw std::runtime_error(made.error().to_string());
   if (auto loaded = made->load(); !loaded) throw std::runtime_error(loaded.error().to_string());
-  return open.emplace(key, *std::move(made)).first->second;
+  return engine_cache().emplace(key, *std::move(made)).first->second;
 }
 
 void absorb(const Engine& engine, const Ids& ids, const std::vector<std::size_t>& split, HostState* out) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 
 #include "hlo/literal.h"
@@ -51,21 +52,37 @@ void OpTest::SetUp() {
   ASSERT_EQ(clients().size(), plugin_paths().size()) << "a plugin does not load; see the messages above";
 }
 
+namespace {
+
+using Clients = std::vector<std::pair<std::string, pjrt::Client>>;
+
+std::optional<Clients>& client_cache() {
+  static std::optional<Clients> cache;
+  return cache;
+}
+
+/// Ends the clients, and with them the plugins' threads, before the process runs its static destructors: a
+/// plugin's thread that outlives the plugin's own statics aborts (seen with XLA's CPU plugins).
+struct CloseClients : testing::Environment {
+  void TearDown() override { client_cache().reset(); }
+};
+[[maybe_unused]] const auto* const kCloseClients = testing::AddGlobalTestEnvironment(new CloseClients);
+
+}  // namespace
+
 const std::vector<std::pair<std::string, pjrt::Client>>& OpTest::clients() {
-  // Never destroyed: at exit the plugins' own statics may be gone before ours.
-  static const auto& made = *new auto([] {
-    std::vector<std::pair<std::string, pjrt::Client>> result;
-    for (const std::string& path : plugin_paths()) {
-      auto plugin = pjrt::Plugin::open(path);
-      EXPECT_TRUE(plugin) << plugin.error().to_string();
-      if (!plugin) continue;
-      auto client = pjrt::Client::create(*plugin);
-      EXPECT_TRUE(client) << client.error().to_string();
-      if (client) result.emplace_back(path, *client);
-    }
-    return result;
-  }());
-  return made;
+  std::optional<Clients>& cache = client_cache();
+  if (cache) return *cache;
+  cache.emplace();
+  for (const std::string& path : plugin_paths()) {
+    auto plugin = pjrt::Plugin::open(path);
+    EXPECT_TRUE(plugin) << plugin.error().to_string();
+    if (!plugin) continue;
+    auto client = pjrt::Client::create(*plugin);
+    EXPECT_TRUE(client) << client.error().to_string();
+    if (client) cache->emplace_back(path, *client);
+  }
+  return *cache;
 }
 
 Result<std::vector<Tensor>> OpTest::run(const pjrt::Client& client, const std::string& program,

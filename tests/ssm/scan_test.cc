@@ -3,6 +3,7 @@
 #include "ssm/recurrence.h"
 
 #include <cmath>
+#include <ostream>
 #include <random>
 
 #include "../op/op_fixture.h"
@@ -18,6 +19,11 @@ struct Case {
   double strongest_decay = 1.0;  // log decay is uniform in [-strongest_decay, 0]
   std::int64_t real = -1;        // tokens from here on are padding; -1: none
 };
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << "B" << c.b << " T" << c.t << " H" << c.h << " P" << c.p << " G" << c.g << " N" << c.n << " Q"
+             << c.chunk;
+}
 
 struct Problem {
   std::vector<Tensor> inputs;    // log_decay, input, key, query, state
