@@ -5,7 +5,7 @@ Made the test files of the checkpoint room; needs `pip install gguf numpy safete
 CI). Where an exact byte matters this differs from llama.cpp's converter in one way: A = -exp(A_log) is computed in
 float64 and rounded once, so that the file does not depend on a library's float32 exp (--exp float32 takes numpy's).
 
-  tools/make_gguf.py CHECKPOINT OUT.gguf [--type F32|F16|BF16|Q8_0|Q4_0] [--exp float64|float32]
+  tools/make_gguf.py CHECKPOINT OUT.gguf [--type F32|F16|BF16|Q8_0|Q4_0] [--exp float64|float32] [--no-vocab]
   tools/make_gguf.py --blocks OUT.json     random blocks of each quantised type beside gguf.quants' values
 
 The committed files:
@@ -70,7 +70,7 @@ def convert(name, values, groups, exp):
     return values
 
 
-def write_model(source, out, type_name, exp):
+def write_model(source, out, type_name, exp, no_vocab=False):
     config = json.loads((source / "config.json").read_text())
     tensors = {}
     for path in sorted(source.glob("model*.safetensors")):
@@ -94,6 +94,9 @@ def write_model(source, out, type_name, exp):
             add(config[key])
     if (source / "tokenizer.json").exists():
         add_tokenizer(writer, json.loads((source / "tokenizer.json").read_text()), config["vocab_size"])
+    elif no_vocab:  # llama.cpp demands that a file without a tokenizer says so
+        writer.add_tokenizer_model("no_vocab")
+        writer.add_vocab_size(config["vocab_size"])
     for name, values in tensors.items():
         name = gguf_name(name)
         values = np.ascontiguousarray(convert(name, values, groups, exp).astype(np.float32))
@@ -145,12 +148,14 @@ def main():
     parser.add_argument("out", nargs="?")
     parser.add_argument("--type", default="F32", choices=["F32", "F16", "BF16", "Q8_0", "Q4_0"])
     parser.add_argument("--exp", default="float64", choices=["float64", "float32"])
+    parser.add_argument("--no-vocab", action="store_true",
+                        help="mark a checkpoint without a tokenizer as such, for llama.cpp to load it")
     parser.add_argument("--blocks", metavar="OUT.json")
     options = parser.parse_args()
     if options.blocks:
         write_blocks(options.blocks)
     elif options.source and options.out:
-        write_model(options.source, options.out, options.type, options.exp)
+        write_model(options.source, options.out, options.type, options.exp, options.no_vocab)
     else:
         parser.error("name a checkpoint and an output, or --blocks")
 
