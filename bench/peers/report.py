@@ -35,7 +35,8 @@ def markdown(report):
                      f"{_speed(median_of(pairs, 'adder_tokens_per_s'))} | {row['peer']} | {row['peer_dtype']} | "
                      f"{row['peer_test']} | {_speed(median_of(pairs, 'peer_tokens_per_s'))} | {_ratio(pairs)} |")
     lines.append("")
-    lines += [f"- {name}: {about}" for name, about in report["about"].items()]
+    for name, about in report["about"].items():
+        lines.append(f"- {name}: " + "; ".join(f"{k} {v}" for k, v in about.items()))
     lines += [f"- {note}" for note in report["notes"]]
     return "\n".join(lines)
 

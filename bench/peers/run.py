@@ -22,7 +22,9 @@ PAIRINGS = [("f32", "llama.cpp", "F32", True), ("bf16", "llama.cpp", "BF16", Tru
             ("int8", "llama.cpp", "Q4_0", False), ("f32", "transformers", "float32", True),
             ("bf16", "transformers", "bfloat16", True), ("f32", "mamba2-jax", "float32", True)]
 MODULES = {"llama.cpp": "llama_cpp_peer", "transformers": "transformers_peer", "mamba2-jax": "mamba2_jax_peer"}
-BUSY = 0.02      # share of one CPU above which a peer that should be asleep is reported
+BUSY = 0.02   # share of one CPU above which a peer that should be asleep is reported
+NOISY = 0.05  # share of all CPUs above which other programs are reported
+LOOK_S = 0.3  # how long is looked for them before each pair
 CHECK_PROMPT = 8
 CHECK_TOKENS = 16
 
@@ -72,6 +74,18 @@ def tests_of(options, peer):
         yield "decode", n_gen, n_gen, "decode", options.n_gen
     if options.recompute and peer == "mamba2-jax":
         yield "prefill", options.recompute, 1, "decode", options.n_gen or 128
+
+
+def foreign_load():
+    """Share of this machine's CPUs in use now; call it while every worker is asleep."""
+    def idle():
+        with open("/proc/stat", encoding="utf-8") as file:
+            ticks = [int(word) for word in file.readline().split()[1:]]
+        return ticks[3] + ticks[4]  # idle, waiting for a disk
+    before, began = idle(), time.perf_counter()
+    time.sleep(LOOK_S)
+    there_were = (time.perf_counter() - began) * os.cpu_count() * os.sysconf("SC_CLK_TCK")
+    return max(0.0, 1 - (idle() - before) / there_were)
 
 
 class Bench:
@@ -129,7 +143,9 @@ class Bench:
         row = {"model": f"mamba2-{scale}", "adder_test": f"{short[adder_what]}{adder_tokens}", "adder_dtype": dtype,
                "peer": peer, "peer_dtype": kind, "peer_test": peer_test, "pairs": []}
         for _ in range(self.options.repetitions):
-            pair = {}
+            pair = {"others_busy_before": foreign_load()}
+            if pair["others_busy_before"] > NOISY:
+                self.say("NOISY: other programs were using the CPUs (others_busy_before in the JSON)")
             if ours:
                 self.measure_adder(pair, ours, theirs, adder_what, adder_tokens)
             theirs.ask(what, tokens=tokens)  # warms up, as adder bench does before each of its runs
