@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace adder::engine {
 
@@ -14,7 +15,9 @@ void sort_unique(std::vector<std::int64_t>& x) {
 
 std::vector<std::int64_t> positions(const SuiteOptions& options) {
   std::vector<std::int64_t> out = options.lengths;
-  for (std::int64_t p = 100; p < options.max_position; p *= 10) out.push_back(p);
+  for (std::int64_t p = 100; p < options.max_position; p *= 10)
+    if (std::none_of(out.begin(), out.end(), [&](std::int64_t q) { return std::abs(q - p) < p / 20; }))
+      out.push_back(p);
   out.push_back(options.max_position);
   std::erase_if(out, [&](std::int64_t p) { return p > options.max_position; });
   return out;

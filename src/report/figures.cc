@@ -139,7 +139,7 @@ std::vector<Figure> length_figures(const std::vector<Model>& models) {
                                     {"bandwidth share, %", "bandwidth_share", 100, 1},
                                     {"repetitions", "repetitions"}};
   Figure latency = begin("latency-length", "Total latency against generated length", "generation",
-                         "tokens generated", "s");
+                         "tokens generated", "seconds");
   latency.log_y = true;
   add_curves(latency, models,
              {{"generation", "tokens", "seconds"}, {"recompute", "tokens", "total_s", 1, ", recomputed"}});

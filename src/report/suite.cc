@@ -114,9 +114,10 @@ Model read_model(Reader& reader, const Json& m, const std::string& path) {
   out.name = reader.text(m, "model", path);
   out.dtype = reader.text(m, "dtype", path);
   const Json& device = reader.at(m, "device", path);
-  out.plugin = fmt::format("{} ({}, API {})", reader.text(device, "plugin", path + "device."),
-                           reader.text(device, "platform", path + "device."),
-                           reader.text(device, "api_version", path + "device."));
+  const std::string plugin = reader.text(device, "plugin", path + "device.");
+  const std::string platform = reader.text(device, "platform", path + "device.");
+  const std::string version = reader.text(device, "api_version", path + "device.");
+  out.plugin = fmt::format("{} ({}, API {})", plugin, platform, version);
   const Json& machine = reader.at(m, "machine", path);
   out.read_gb_s = reader.number(machine, "read_gb_s", path + "machine.");
   out.gemm_gflop_s = reader.number(machine, "gemm_gflop_s", path + "machine.");
@@ -129,9 +130,10 @@ Model read_model(Reader& reader, const Json& m, const std::string& path) {
   const Json& dropped = reader.array(m, "dropped", path);
   for (std::size_t i = 0; i < dropped.size(); ++i) {
     const std::string at = fmt::format("{}dropped[{}].", path, i);
-    out.dropped.push_back(
-        fmt::format("{} at {:.0f} (estimated {:.0f} s)", reader.text(dropped[i], "experiment", at),
-                    reader.number(dropped[i], "at", at), reader.number(dropped[i], "estimated_s", at)));
+    const std::string experiment = reader.text(dropped[i], "experiment", at);
+    const double where = reader.number(dropped[i], "at", at);
+    const double estimate = reader.number(dropped[i], "estimated_s", at);
+    out.dropped.push_back(fmt::format("{} at {:.0f} (estimated {:.0f} s)", experiment, where, estimate));
   }
   out.experiments = reader.at(m, "experiments", path);
   check_rows(reader, out.experiments, path + "experiments.");
@@ -148,10 +150,10 @@ Result<std::vector<Model>> read_suite(const Json& document, std::string_view ori
     return fail(ErrorCode::unsupported, fmt::format("{}: schema: expected {}, found {}", origin,
                                                     in_quotes(kSchema), in_quotes(schema)));
   const Json& host = reader.at(document, "host", "");
-  const std::string machine =
-      fmt::format("{}, {:.0f} threads, {:.0f} GiB", reader.text(host, "cpu", "host."),
-                  reader.number(host, "threads", "host."),
-                  reader.number(host, "memory_bytes", "host.") / static_cast<double>(1 << 30));
+  const std::string cpu = reader.text(host, "cpu", "host.");
+  const double threads = reader.number(host, "threads", "host.");
+  const double memory = reader.number(host, "memory_bytes", "host.") / static_cast<double>(1 << 30);
+  const std::string machine = fmt::format("{}, {:.0f} threads, {:.0f} GiB", cpu, threads, memory);
   const std::string created = reader.text(document, "created", "");
   const Json& models = reader.array(document, "models", "");
   std::vector<Model> out;

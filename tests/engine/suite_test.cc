@@ -22,7 +22,7 @@ TEST(SuitePlanTest, HasEveryPointWithoutABudget) {
   EXPECT_EQ(plan.sample, 64);
   EXPECT_EQ(plan.of(Experiment::prefill), (Ats{1, 128, 512, 1024, 2048, 4096}));
   EXPECT_EQ(plan.of(Experiment::positions),
-            (Ats{100, 128, 512, 1000, 1024, 2048, 4096, 10000, 100000}));
+            (Ats{100, 128, 512, 1024, 2048, 4096, 10000, 100000}));
   EXPECT_EQ(plan.of(Experiment::generation), options.lengths);
   EXPECT_EQ(plan.of(Experiment::loops), options.blocks);
   EXPECT_EQ(plan.of(Experiment::batch), options.batches);
@@ -157,8 +157,7 @@ TEST_F(Suite, RunsOnEveryPlugin) {
     for (const PrefillPoint& p : r.prefill) EXPECT_GT(p.measured.gemm_share, 0);
     for (const PositionPoint& p : r.positions) EXPECT_GT(p.measured.bandwidth_share, 0);
     EXPECT_EQ(r.batches.back().state_bytes, 2 * r.batches.front().state_bytes);
-    for (const MemoryPoint& p : r.memory)
-      if (p.cached && p.one_program) EXPECT_GT(*p.one_program, r.weight_bytes);
+    for (const MemoryPoint& p : r.memory) EXPECT_GT(p.one_program.value_or(r.weight_bytes + 1), r.weight_bytes);
   }
 }
 
