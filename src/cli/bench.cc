@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
+#include "cli/bench_suite.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/console.h"
@@ -14,6 +16,9 @@ struct BenchOptions {
   ModelOptions model;
   ConsoleOptions console;
   engine::BenchmarkOptions bench;
+  std::vector<std::filesystem::path> models;
+  std::optional<std::int64_t> repetitions;
+  SuiteFlags suite;
   std::string output = "md";
 };
 
@@ -25,6 +30,7 @@ OrderedJson to_json(const BenchOptions& o, const engine::Engine& engine,
                     {"model", engine.checkpoint().directory().filename().string()},
                     {"dtype", o.model.dtype},
                     {"batch", row.batch},
+                    {"depth", row.depth},
                     {"tokens_per_s", row.tokens_per_s},
                     {"tokens_per_s_sd", row.tokens_per_s_sd},
                     {"gemm_share", row.gemm_share},
@@ -52,8 +58,11 @@ std::string to_markdown(const BenchOptions& o, const engine::Engine& engine,
   return out;
 }
 
-Result<ExitCode> run(const BenchOptions& o) {
+Result<ExitCode> run(BenchOptions o) {
+  if (o.suite.wanted()) return run_suites(o.suite, o.models, o.model, o.console, o.repetitions);
   Console console(o.console);
+  o.model.model = o.models.front();
+  o.bench.repetitions = o.repetitions.value_or(o.bench.repetitions);
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   ADDER_CHECK(engine.load());
   ADDER_TRY(const engine::BenchmarkReport report,
@@ -74,21 +83,31 @@ Command declare_bench(CLI::App& parent) {
   const auto list = [&](const char* flag, std::vector<std::int64_t>& to, const char* help) {
     app.add_option(flag, to, help)->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();
   };
-  add_model_options(app, o->model);
+  app.add_option("-m,--model", o->models,
+                 "checkpoint directory, weights file, or ORG/NAME[@REV] as pulled; a suite takes several")
+      ->delimiter(',')
+      ->type_name("DIR|FILE|ORG/NAME");
+  add_run_options(app, o->model);
   list("-p,--n-prompt", o->bench.prompts, "prompt lengths, rows ppN");
   list("-n,--n-gen", o->bench.generates, "numbers of generated tokens, rows tgN");
   list("-b,--batch", o->bench.batches, "batch sizes");
-  app.add_option("-r,--repetitions", o->bench.repetitions, "runs that count, after one that does not")
-      ->check(CLI::Range(1, 1000))
+  app.add_option("-d,--n-depth", o->bench.depths, "tokens absorbed before a test begins, rows \"tgN @ dD\"")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
+  app.add_option("-r,--repetitions", o->repetitions,
+                 "runs that count, after one that does not (default: 5; of a suite 3)")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
   app.add_option("--block", o->bench.block, "decode steps in one device call")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   app.add_option("-o,--output", o->output, "md or json")
       ->check(CLI::IsMember({"md", "json"}))
       ->capture_default_str();
+  add_suite_flags(app, o->suite);
   add_console_options(app, o->console);
-  return {&app, {}, [o] { return run(*o); }};
+  return {&app, [o] { return check_suite_flags(o->suite, o->models.size()); }, [o] { return run(*o); }};
 }
 
 }  // namespace adder::cli

@@ -16,6 +16,10 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
                  "ORG/NAME[@REV] as pulled")
       ->required()
       ->type_name("DIR|FILE|ORG/NAME");
+  add_run_options(app, options);
+}
+
+void add_run_options(CLI::App& app, ModelOptions& options) {
   app.add_option("--plugin", options.plugin, "PJRT plugin: cpu, cuda, ..., the name of a wheel, or a path")
       ->envname("ADDER_PLUGIN")
       ->type_name("NAME|PATH")

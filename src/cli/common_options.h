@@ -22,6 +22,8 @@ struct ModelOptions {
 
 void add_console_options(CLI::App& app, ConsoleOptions& options);
 void add_model_options(CLI::App& app, ModelOptions& options);
+/// All of those but --model itself.
+void add_run_options(CLI::App& app, ModelOptions& options);
 
 /// What -m names: the path itself if it exists or cannot be ORG/NAME[@REV], else that model in the Hugging
 /// Face cache (hub::locate).

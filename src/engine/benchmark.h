@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/limits.h"
-#include "engine/session.h"
+#include "engine/measure.h"
 
 namespace adder::engine {
 
@@ -15,15 +14,17 @@ struct BenchmarkOptions {
   std::vector<std::int64_t> prompts{512};    ///< tokens a row; row "ppN"
   std::vector<std::int64_t> generates{128};  ///< tokens a row; row "tgN"
   std::vector<std::int64_t> batches{1};
-  std::int64_t repetitions = 5;  ///< after one run that does not count
-  std::int64_t block = 64;       ///< decode steps in one device call
+  std::vector<std::int64_t> depths{0};  ///< tokens absorbed before the test begins; "ppN @ dD"
+  std::int64_t repetitions = 5;         ///< after one run that does not count
+  std::int64_t block = 64;              ///< decode steps in one device call
 };
 
 /// One test. Shares are of limits measured just before each repetition, median over the repetitions, so that
 /// a machine whose speed drifts still gives a fair ratio.
 struct BenchmarkRow {
-  std::string test;  ///< "pp512", "tg128"
+  std::string test;  ///< "pp512", "tg128", "tg128 @ d512"
   std::int64_t batch = 1;
+  std::int64_t depth = 0;
   double tokens_per_s = 0;     ///< median, all rows of the batch together
   double tokens_per_s_sd = 0;  ///< standard deviation over the repetitions
   /// Products the program does (projections, head, SSD) over time, relative to the GEMM rate.

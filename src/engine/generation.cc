@@ -25,6 +25,9 @@ Status check_options(const Session& session, std::span<const std::vector<std::in
   for (const SamplingOptions& sampling : o.sampling) ADDER_CHECK(validate(sampling));
   if (o.block < 1 || o.block > 4096)
     return fail(ErrorCode::invalid_argument, fmt::format("block is {}, expected 1 to 4096", o.block));
+  if (o.in_flight < 1)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("in_flight is {}, expected at least 1", o.in_flight));
   if (o.stop_ids.size() > static_cast<std::size_t>(kStopIds))
     return fail(ErrorCode::unsupported,
                 fmt::format("{} stop ids, expected at most {}", o.stop_ids.size(), kStopIds));
@@ -67,6 +70,7 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
   remaining_ = options.max_tokens;
   stop_ids_ = options.stop_ids;
   steps_ = options.block;
+  ahead_ = options.in_flight;
   wants_logprobs_ = options.logprobs;
   ADDER_TRY(program_, engine.programs().decode({.batch = batch, .steps = steps_, .sampler = sampler}));
 
@@ -135,9 +139,10 @@ Result<std::optional<TokenBlock>> Generation::next() {
     in_flight_.clear();
     return std::nullopt;
   }
-  // Keep one block computing while another is read, unless no row can need it.
+  // Keep blocks computing while another is read (unless in_flight is 1), but none that no row can need.
   const std::int64_t most = *std::max_element(remaining_.begin(), remaining_.end());
-  while (in_flight_.size() < 2 && enqueued_steps_ - read_steps_ < most) ADDER_CHECK(enqueue());
+  while (static_cast<std::int64_t>(in_flight_.size()) < ahead_ && enqueued_steps_ - read_steps_ < most)
+    ADDER_CHECK(enqueue());
   const InFlight block = std::move(in_flight_.front());
   in_flight_.pop_front();
   read_steps_ += steps_;

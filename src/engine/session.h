@@ -61,6 +61,7 @@ struct GenerationOptions {
   std::vector<std::int64_t> max_tokens;   ///< one for each row, >= 0
   std::int64_t block = 16;                ///< S: decode steps in one device call
   bool logprobs = false;                  ///< also read the chosen tokens' log probabilities
+  std::int64_t in_flight = 2;  ///< blocks enqueued at once; 1: a block is read before the next is enqueued
 };
 
 /// Tokens of one device call, row by row; a row that had finished contributes none.
@@ -100,7 +101,7 @@ class Generation {
   std::vector<pjrt::Buffer> fixed_;    // sampler parameters and stop ids
   std::vector<std::int64_t> remaining_;
   std::vector<std::int32_t> stop_ids_;
-  std::int64_t steps_ = 0;
+  std::int64_t steps_ = 0, ahead_ = 2;
   bool wants_logprobs_ = false;
   std::int64_t enqueued_steps_ = 0, read_steps_ = 0;
   std::deque<InFlight> in_flight_;

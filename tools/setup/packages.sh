@@ -7,6 +7,7 @@ build_packages=(
   python3 python3-venv nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev
   libzip-dev libcurl4-openssl-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
 )
+test_packages=(gnuplot-nox:gnuplot)  # draws the figures of adder bench --suite paper
 format_packages=(clang-format-16:clang-format-16)
 lint_packages=(clang-tidy-16:clang-tidy-16)
 fuzz_packages=(clang-16:clang-16 libclang-rt-16-dev)

@@ -1,0 +1,160 @@
+#include "cli/suite_json.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+#include "report/suite.h"
+
+namespace adder::cli {
+namespace {
+
+using engine::Measurement;
+
+OrderedJson maybe(const std::optional<std::int64_t>& bytes) {
+  return bytes ? OrderedJson(*bytes) : OrderedJson(nullptr);
+}
+
+/// What every measured point says.
+OrderedJson point(std::string_view at, std::int64_t value, const Measurement& m) {
+  return {{std::string(at), value},         {"repetitions", m.repetitions},
+          {"seconds", m.seconds},           {"seconds_sd", m.seconds_sd},
+          {"tokens_per_s", m.tokens_per_s}, {"tokens_per_s_sd", m.tokens_per_s_sd},
+          {"gemm_share", m.gemm_share},     {"bandwidth_share", m.bandwidth_share}};
+}
+
+template <class Points, class F>
+OrderedJson list(const Points& points, F&& one) {
+  OrderedJson out = OrderedJson::array();
+  for (const auto& p : points) out.push_back(one(p));
+  return out;
+}
+
+OrderedJson decode_experiments(const engine::SuiteReport& r) {
+  return {{"positions", list(r.positions,
+                             [](const engine::PositionPoint& p) {
+                               OrderedJson out = point("position", p.position, p.measured);
+                               out["ms_per_token"] = 1e3 / p.measured.tokens_per_s;
+                               out["state_bytes"] = p.state_bytes;
+                               out["program_bytes"] = maybe(p.program_bytes);
+                               out["process_bytes"] = maybe(p.process_bytes);
+                               return out;
+                             })},
+          {"generation", list(r.generation,
+                              [](const engine::GenerationPoint& p) -> OrderedJson {
+                                return {{"tokens", p.tokens},
+                                        {"repetitions", p.repetitions},
+                                        {"seconds", p.seconds},
+                                        {"seconds_sd", p.seconds_sd},
+                                        {"tokens_per_s", static_cast<double>(p.tokens) / p.seconds},
+                                        {"bandwidth_share", p.bandwidth_share}};
+                              })},
+          {"loops", list(r.loops,
+                         [&](const engine::LoopPoint& p) {
+                           OrderedJson out = point("block", p.block, p.measured);
+                           out["loop"] = p.in_flight == 1 ? "host" : p.block == 1 ? "pipelined" : "device";
+                           out["over_host_loop"] =
+                               p.measured.tokens_per_s / r.loops.front().measured.tokens_per_s;
+                           out["same_tokens"] = p.same_tokens;
+                           return out;
+                         })},
+          {"batch", list(r.batches, [](const engine::BatchPoint& p) {
+             OrderedJson out = point("batch", p.batch, p.measured);
+             out["state_bytes"] = p.state_bytes;
+             out["program_bytes"] = maybe(p.program_bytes);
+             return out;
+           })}};
+}
+
+OrderedJson experiments(const engine::SuiteReport& r) {
+  OrderedJson out{
+      {"recompute", list(r.recompute,
+                         [](const engine::RecomputePoint& p) -> OrderedJson {
+                           return {{"tokens", p.tokens},
+                                   {"step_s", p.step_s},
+                                   {"cached_step_s", p.cached_step_s},
+                                   {"step_speedup", p.step_speedup()},
+                                   {"total_s", p.total_s},
+                                   {"cached_total_s", p.cached_total_s},
+                                   {"cached_total_measured", p.cached_total_measured},
+                                   {"total_speedup", p.total_speedup()}};
+                         })},
+      {"prefill",
+       list(r.prefill, [](const engine::PrefillPoint& p) { return point("tokens", p.tokens, p.measured); })},
+      {"memory", list(r.memory, [&](const engine::MemoryPoint& p) -> OrderedJson {
+         return {{"tokens", p.tokens},
+                 {"cached_bytes", maybe(p.cached)},
+                 {"recomputed_bytes", maybe(p.recomputed)},
+                 {"one_program_bytes", maybe(p.one_program)},
+                 {"process_cached_bytes", maybe(r.process_cached)},
+                 {"process_recomputed_bytes", maybe(p.process_recomputed)}};
+       })}};
+  out.update(decode_experiments(r));
+  return out;
+}
+
+/// The first value of a "key : value" line of a /proc file; "" if there is none.
+std::string proc_field(const char* file, std::string_view key) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(key)) continue;
+    const auto value = line.find_first_not_of(" \t", line.find(':') + 1);
+    return value == std::string::npos ? "" : line.substr(value);
+  }
+  return "";
+}
+
+OrderedJson this_host() {
+  utsname system{};
+  ::uname(&system);
+  const std::string cpu = proc_field("/proc/cpuinfo", "model name");
+  const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
+  return {{"cpu", cpu.empty() ? std::string(system.machine) : cpu},
+          {"threads", std::thread::hardware_concurrency()},
+          {"memory_bytes", static_cast<std::int64_t>(pages) * page},
+          {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)}};
+}
+
+}  // namespace
+
+OrderedJson suite_model(const ModelOptions& model, const engine::SuiteOptions& options,
+                        const engine::Engine& engine, const engine::SuiteReport& r) {
+  const pjrt::Client& client = engine.client();
+  return {{"model", engine.checkpoint().directory().filename().string()},
+          {"parameters", engine.checkpoint().parameter_count()},
+          {"dtype", model.dtype},
+          {"precision", model.precision},
+          {"device",
+           {{"plugin", client.plugin().path().filename().string()},
+            {"platform", client.platform_name()},
+            {"api_version", to_string(client.plugin().api_version())},
+            {"kind", engine.device().kind()}}},
+          {"machine", {{"read_gb_s", r.machine.read_gb_s}, {"gemm_gflop_s", r.machine.gemm_gflop_s}}},
+          {"weight_bytes", r.weight_bytes},
+          {"state_bytes", r.state_bytes},
+          {"sample_tokens", r.plan.sample},
+          {"repetitions", options.repetitions},
+          {"budget_s", options.budget_s},
+          {"seconds", r.seconds},
+          {"dropped",
+           list(r.plan.dropped,
+                [](const engine::SuitePoint& p) -> OrderedJson {
+                  return {{"experiment", name(p.experiment)}, {"at", p.at}, {"estimated_s", p.estimated_s}};
+                })},
+          {"experiments", experiments(r)}};
+}
+
+OrderedJson suite_document(std::vector<OrderedJson> models) {
+  return {{"schema", report::kSchema},
+          {"adder", ADDER_VERSION},
+          {"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
+          {"host", this_host()},
+          {"models", std::move(models)}};
+}
+
+}  // namespace adder::cli

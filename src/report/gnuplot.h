@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "report/figures.h"
+
+namespace adder::report {
+
+/// A gnuplot script that writes the figure as SVG to its standard output. Colours are marks that inline_svg
+/// (svg.h) turns into the page's. Labels are quoted so that none can be a command.
+std::string gnuplot_script(const Figure& figure);
+
+/// Runs `gnuplot` of the PATH, a child process, on a script, without the user's own start-up files. Errors:
+/// not_found (no gnuplot; the hint says how to get it), internal (what it said). Any thread.
+Result<std::string> run_gnuplot(const std::string& script);
+
+}  // namespace adder::report
