@@ -26,6 +26,7 @@ Command declare_inspect(CLI::App& parent);
 Command declare_devices(CLI::App& parent);
 Command declare_bench(CLI::App& parent);
 Command declare_perplexity(CLI::App& parent);
+Command declare_profile(CLI::App& parent);
 Command declare_convert(CLI::App& parent);
 Command declare_pull(CLI::App& parent);
 

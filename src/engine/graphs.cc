@@ -6,6 +6,7 @@
 
 #include "engine/random.h"
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "model/mamba2.h"
 #include "model/state.h"
 
@@ -138,9 +139,11 @@ Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& s
   Value one = convert(active, DType::s32);  // [B] 1 where active
   const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state, one);
   Value hidden = lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model}));
+  Scope part(f, "sampler");
   const Draw draw = sample(spec.sampler, sampler, lm.logits(w, hidden), model.config.vocab_size, c.history,
                            uniform(sampler.key, c.counter));
 
+  part.next("bookkeeping");
   Carry next = c;
   next.state = out.state;
   next.last_token = hlo::where(active, draw.token, c.last_token);
@@ -195,10 +198,11 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
 }
 
 template <class Spec, class Body>
-Result<Graph> build(const ModelSpec& model, const Spec& spec, Body&& body) {
+Result<Graph> build(const ModelSpec& model, const Spec& spec, const Inspect& inspect, Body&& body) {
   try {
     Module module(to_string(spec));
     body(module, model, spec);
+    if (inspect) inspect(module);
     return Graph{to_string(spec), module.text(), module.main().signature(), module.cost()};
   } catch (const BuildError& e) {
     return fail(ErrorCode::internal, fmt::format("building {}: {}", to_string(spec), e.what()));
@@ -216,11 +220,11 @@ std::string to_string(const DecodeSpec& spec) {
   return fmt::format("decode_b{}_s{}_{}", spec.batch, spec.steps, to_string(spec.sampler));
 }
 
-Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec) {
-  return build(model, spec, extend_body);
+Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec, const Inspect& inspect) {
+  return build(model, spec, inspect, extend_body);
 }
-Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec) {
-  return build(model, spec, decode_body);
+Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec, const Inspect& inspect) {
+  return build(model, spec, inspect, decode_body);
 }
 
 }  // namespace adder::engine

@@ -3,6 +3,7 @@
 // The programs of design section 4 as graphs. Argument and result names are the contract between this file
 // and whoever runs them. Legend: B batch, T tokens, S steps, V vocabulary rows, D model.
 
+#include <functional>
 #include <string>
 
 #include "engine/sampler.h"
@@ -54,7 +55,8 @@ struct Graph {
   hlo::Cost cost;
 };
 /// Errors are our bugs, reported as ErrorCode::internal with the line that wrote the wrong op.
-Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec);
-Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec);
+using Inspect = std::function<void(const hlo::Module&)>;  ///< sees the finished module, before it goes
+Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec, const Inspect& inspect = {});
+Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec, const Inspect& inspect = {});
 
 }  // namespace adder::engine

@@ -78,7 +78,7 @@ Shapes OpBuilder::region(bool may_capture, const Shapes& arguments, const Region
 
 Values OpBuilder::many(Attributes attributes, Shapes results) {
   FunctionBody& body = function_->body();
-  Node node{kind_, {}, {}, std::move(attributes), std::move(regions_), loc_};
+  Node node{kind_, {}, {}, std::move(attributes), std::move(regions_), loc_, body.scope};
   for (const Value& v : operands_) node.operands.push_back(v.id());
   Values values;
   for (Shape& shape : results) {

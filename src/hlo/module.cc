@@ -146,6 +146,11 @@ Function& Module::main() {
   return *impl_->main;
 }
 
+const Function& Module::main() const {
+  impl_->verify("main");
+  return *impl_->main;
+}
+
 Function& Module::add_function(std::string name) {
   const std::string wanted = symbol(std::move(name));
   std::string unique = wanted;

@@ -88,6 +88,8 @@ class Module {
 
   /// The entry point, created on first use.
   Function& main();
+  /// The entry point of a finished module.
+  const Function& main() const;
   /// A new private function; `name` is made unique by a suffix when taken.
   Function& add_function(std::string name);
 

@@ -1,5 +1,6 @@
 #include "hlo/node.h"
 
+#include <algorithm>
 #include <array>
 
 namespace adder::hlo {
@@ -96,6 +97,13 @@ bool accepts(Accepts what, DType dtype) {
       return is_integer(dtype);
   }
   return false;
+}
+
+std::uint32_t FunctionBody::intern_scope(const std::string& scope_name) {
+  const auto found = std::find(scope_names.begin(), scope_names.end(), scope_name);
+  const auto index = static_cast<std::uint32_t>(found - scope_names.begin());
+  if (found == scope_names.end()) scope_names.push_back(scope_name);
+  return index;
 }
 
 ValueId FunctionBody::define(Shape shape) {

@@ -203,6 +203,7 @@ struct Node {
   Attributes attributes;
   std::vector<std::unique_ptr<Region>> regions;
   Loc loc;
+  std::uint32_t scope = 0;  ///< index into FunctionBody::scope_names
 };
 
 struct ValueInfo {
@@ -220,7 +221,10 @@ struct FunctionBody {
   Region root;
   std::vector<Region*> open{&root};  ///< regions being built, outermost first
   std::uint32_t region_count = 1;
+  std::vector<std::string> scope_names{""};  ///< by Node::scope; the first means none
+  std::uint32_t scope = 0;                   ///< that of the nodes being appended (scope.h)
 
+  std::uint32_t intern_scope(const std::string& name);
   Region& current() { return *open.back(); }
   /// A new value of the innermost open region.
   ValueId define(Shape shape);

@@ -233,6 +233,10 @@ class FunctionPrinter {
     for (ValueId id : ids) parts.push_back(type(body_.values[id].shape));
     return fmt::format("{}", fmt::join(parts, ", "));
   }
+  /// The scope as an MLIR location, which XLA keeps as the op_name of what it compiles; nothing without one.
+  std::string location(const Node& node) const {
+    return node.scope == 0 ? "" : " loc(" + quoted(body_.scope_names[node.scope]) + ")";
+  }
   void indent(int depth) { text_.append(static_cast<std::size_t>(2 * depth), ' '); }
 
   const FunctionBody& body_;
@@ -280,7 +284,7 @@ void FunctionPrinter::node(const Node& node, int depth) {
       names_[node.results[i]] = results == 1 ? fmt::format("%{}", number) : fmt::format("%{}#{}", number, i);
   }
   if (const auto* constant = std::get_if<ConstantAttributes>(&node.attributes)) {
-    text_ += "stablehlo.constant " + dense(*constant) + "\n";
+    text_ += "stablehlo.constant " + dense(*constant) + location(node) + "\n";
     return;
   }
   text_ += fmt::format("\"{}\"({})", op_name(node.kind), operands(node.operands));
@@ -303,8 +307,8 @@ void FunctionPrinter::node(const Node& node, int depth) {
   }
   const std::string attributes = std::visit(AttributeText{}, node.attributes);
   if (!attributes.empty()) text_ += " {" + attributes + "}";
-  text_ += fmt::format(" : ({}) -> {}\n", types(node.operands),
-                       results == 1 ? types(node.results) : "(" + types(node.results) + ")");
+  text_ += fmt::format(" : ({}) -> {}{}\n", types(node.operands),
+                       results == 1 ? types(node.results) : "(" + types(node.results) + ")", location(node));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "model/mamba2.h"
 
 namespace adder::model {
@@ -10,7 +11,9 @@ LanguageModel::LanguageModel(Module& module, const Mamba2Config& config, const P
 
 LanguageModel::Out LanguageModel::forward(const Params<Value>& w, Value tokens, const State<Value>& state,
                                           Value lengths) {
+  hlo::Scope part(tokens.function(), "embedding");
   Value x = convert(take_rows(w.embedding, tokens), DType::f32);  // [B,T,D]
+  part.next("layer");
   Out out{.hidden = {x}, .state = {}};
   for (std::size_t i = 0; i < w.layers.size(); ++i) {
     LayerOut layer = call_layer(w.layers[i], x, state[i], lengths);
@@ -45,10 +48,12 @@ LayerOut LanguageModel::call_layer(const LayerParams<Value>& w, Value x, const L
 }
 
 Value LanguageModel::final_norm(const Params<Value>& w, Value x) const {
+  const hlo::Scope part(x.function(), "final_norm");
   return rms_norm(x, w.norm_f, config_.norm_eps);
 }
 
 Value LanguageModel::logits(const Params<Value>& w, Value x) const {
+  const hlo::Scope part(x.function(), "head");
   return linear(policy_, x, w.lm_head ? *w.lm_head : w.embedding);
 }
 

@@ -1,4 +1,5 @@
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "model/mamba2.h"
 #include "ssm/recurrence.h"
 
@@ -20,29 +21,39 @@ Value valid(Value lengths, std::int64_t tokens) {
 LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Value>& w, Value x,
                const LayerState<Value>& s, Value lengths) {
   const std::int64_t b = x.dim(0), t = x.dim(1), gn = c.n_groups * c.d_state;
+  hlo::Scope part(x.function(), "in_proj");
   Value zxbcdt = linear(policy, x, w.in_proj, w.in_proj_bias);                 // [B,T,E+F+H]
   const Values parts = split(zxbcdt, {c.d_inner(), c.conv_dim(), c.n_heads});  // z [E], xBC [F], dt [H]
+  part.next("conv");
   auto [conv, window] = causal_conv(parts[1], s.conv, w.conv_weight, w.conv_bias, lengths);
   const Values xbc = split(silu(conv), {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
   Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});    // [B,T,H,P]
 
+  part.next("gates");
   Value delta = softplus(parts[2] + w.dt_bias);  // [B,T,H]
   if (c.dt_min > 0) delta = hlo::max(delta, c.dt_min);
   if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
   delta = delta * valid(lengths, t);  // 0 on padding
+  part.next("ssd");
   auto [y, ssm] = ssm::scan({.log_decay = delta * w.a,
                              .input = heads * expand_dims(delta, -1),
                              .key = view(xbc[1], {b, t, c.n_groups, c.d_state}),
                              .query = view(xbc[2], {b, t, c.n_groups, c.d_state})},
                             s.ssm);  // [B,T,H,P] [B,H,P,N]
   y = y + heads * expand_dims(w.d, -1);
+  part.next("gated_norm");
   y = gated_rms_norm(view(y, {b, t, c.d_inner()}), parts[0], w.gated_norm, c.n_groups, c.norm_eps);
+  part.next("out_proj");
   return {linear(policy, y, w.out_proj, w.out_proj_bias), {.conv = window, .ssm = ssm}};
 }
 
 LayerOut block(const Mamba2Config& c, const Policy& policy, const LayerParams<Value>& w, Value x,
                const LayerState<Value>& s, Value lengths) {
-  LayerOut out = mixer(c, policy, w, rms_norm(x, w.norm, c.norm_eps), s, lengths);
+  hlo::Scope part(x.function(), "norm");
+  Value normed = rms_norm(x, w.norm, c.norm_eps);
+  part.next("mixer");
+  LayerOut out = mixer(c, policy, w, normed, s, lengths);
+  part.next("residual");
   out.x = x + out.x;
   return out;
 }

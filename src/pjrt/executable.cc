@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "pjrt/buffer_type.h"
@@ -123,6 +124,27 @@ Result<std::string> Executable::serialize() const {
   if (args.serialized_executable_deleter != nullptr)
     args.serialized_executable_deleter(args.serialized_executable);
   return bytes;
+}
+
+Result<OptimizedProgram> Executable::optimized_program() const {
+  ADDER_CHECK(check_filled("Executable::optimized_program"));
+  PJRT_Program program;
+  std::memset(&program, 0, sizeof(program));
+  program.struct_size = PJRT_Program_STRUCT_SIZE;
+  const auto get = [&] {
+    return call(client_->api, ADDER_PJRT(PJRT_Executable_OptimizedProgram), [&](auto& a) {
+      a.executable = executable_;
+      a.program = &program;
+    });
+  };
+  ADDER_CHECK(get());  // without a buffer it gives the size
+  OptimizedProgram out;
+  out.bytes.resize(program.code_size);
+  program.code = out.bytes.data();
+  ADDER_CHECK(get());
+  out.bytes.resize(std::min(out.bytes.size(), program.code_size));
+  out.format.assign(program.format, program.format_size);
+  return out;
 }
 
 Status Executable::check_arguments(std::span<const Buffer* const> arguments,

@@ -29,6 +29,11 @@ struct CompiledMemoryStats {
   std::optional<std::int64_t> peak;  ///< nullopt where the plugin does not say
 };
 
+struct OptimizedProgram {
+  std::string format;  ///< "hlo" (xla::HloModuleProto), "hlo_with_config" or "mlir"
+  std::string bytes;
+};
+
 struct ExecuteOptions {
   /// Indices of arguments that must survive although the program would take them over; the plugin copies
   /// them.
@@ -65,6 +70,10 @@ class Executable {
   Result<std::string> fingerprint() const;
   /// Bytes for Client::load on the same plugin and kind of machine, and on no other.
   Result<std::string> serialize() const;
+
+  /// What the compiler made of the program, in the plugin's own form; for profiles. Unsupported on some
+  /// platforms, and for executables that were loaded from serialised bytes on some.
+  Result<OptimizedProgram> optimized_program() const;
 
   /// Enqueues one run and returns at once; the outputs are usable immediately, in the order of main's
   /// results, and whoever reads them waits. An error here means that nothing ran; a failure during the run

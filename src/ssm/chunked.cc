@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "ssm/dims.h"
 #include "ssm/recurrence.h"
 
@@ -58,6 +59,7 @@ Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk) {
                              {.lhs_contracting = {2}, .rhs_contracting = {1}});  // [B,C,H,Q]
   Value total = slice_axis(lambda, -1, q - 1, q);                                // [B,C,H,1]
 
+  Scope part(f, "within");
   // Within a chunk: y_i = sum_{j<=i} (c_i . b_j) exp(lambda_i - lambda_j) u_j. Masked before exp: no
   // overflow.
   Value gap = expand_dims(lambda, -1) - expand_dims(lambda, -2);  // [B,C,H,Q,Q]
@@ -74,6 +76,7 @@ Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk) {
                               .lhs_contracting = {4},
                               .rhs_contracting = {2}});  // [B,C,H,Q,P]
 
+  part.next("state");
   // What each chunk adds to the state: Z = sum_j exp(lambda_Q - lambda_j) u_j (x) b_j.
   Value to_end = transpose(exponential(total - lambda), {0, 1, 3, 2});          // [B,C,Q,H]
   Value scaled = view(u * expand_dims(to_end, -1), {d.b, chunks, q, d.g, rp});  // [B,C,Q,G,RP]
@@ -82,8 +85,10 @@ Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk) {
                          .rhs_batching = {0, 1, 3},
                          .lhs_contracting = {2},
                          .rhs_contracting = {2}});  // [B,C,G,RP,N]
+  part.next("carry");
   auto [before, last] = carry(state, total, view(z, {d.b, chunks, d.h, d.p, d.n}), d, chunks);
 
+  part.next("across");
   // What earlier chunks give this one: exp(lambda_i) S_before c_i.
   Value across = dot_general(c, view(before, {d.b, chunks, d.g, rp, d.n}),
                              {.lhs_batching = {0, 1, 3},

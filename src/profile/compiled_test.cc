@@ -1,0 +1,84 @@
+#include "profile/compiled.h"
+
+#include <gmock/gmock.h>
+
+#include "profile/testing.h"
+
+namespace adder::profile {
+namespace {
+
+std::string shape(std::initializer_list<std::uint64_t> dims) {
+  constexpr std::uint64_t kF32 = 11;
+  return number(2, kF32) + packed(3, dims);
+}
+
+std::string instruction(std::uint64_t id, const std::string& name, const std::string& opcode, const std::string& dims,
+                        const std::string& more = "") {
+  return text(2, text(1, name) + text(2, opcode) + text(3, dims) + number(35, id) + more);
+}
+std::string op_name(const std::string& name) { return text(7, text(2, name)); }
+std::string computation(std::uint64_t id, const std::string& instructions) {
+  return text(3, text(1, "c") + instructions + number(5, id));
+}
+
+/// entry: a dot of two parameters, then a loop of three trips around one fusion of an add.
+std::string module() {
+  const std::string entry =
+      instruction(1, "p0", "parameter", shape({2, 4})) + instruction(2, "p1", "parameter", shape({4, 8})) +
+      instruction(3, "dot.1", "dot", shape({2, 8}), packed(36, {1, 2}) + op_name("layer/in_proj")) +
+      instruction(4, "while.1", "while", text(4, shape({2, 8})),
+                  packed(36, {3}) + packed(38, {20, 30}) +
+                      text(43, R"({"known_trip_count":{"n":"3"}})"));
+  const std::string body = instruction(5, "p", "parameter", shape({2, 8})) +
+                           instruction(6, "fusion.1", "fusion", shape({2, 8}), packed(36, {5}) + packed(38, {40}));
+  const std::string condition = instruction(7, "c", "parameter", shape({2, 8}));
+  const std::string fused =
+      instruction(8, "q", "parameter", shape({2, 8})) +
+      instruction(9, "add", "add", shape({2, 8}), packed(36, {8, 8}) + op_name("layer/norm"));
+  return text(1, "m") + computation(10, entry) + computation(20, body) + computation(30, condition) +
+         computation(40, fused) + number(6, 10);
+}
+
+TEST(CompiledTest, ListsKernelsWithTheirOriginsAndBytes) {
+  const auto kernels = kernels_of("hlo", module());
+  ASSERT_TRUE(kernels) << kernels.error().message;
+  ASSERT_EQ(kernels->size(), 2u);
+  const Kernel& dot = (*kernels)[0];
+  EXPECT_EQ(dot.name, "dot.1");
+  EXPECT_EQ(dot.op_name, "layer/in_proj");
+  EXPECT_EQ(dot.shape, "f32[2,8]");
+  EXPECT_EQ(dot.bytes, 4 * (8 + 32 + 16));
+  EXPECT_EQ(dot.times, 1);
+  EXPECT_FALSE(dot.in_loop);
+  const Kernel& fusion = (*kernels)[1];
+  EXPECT_EQ(fusion.op_name, "layer/norm");  // that of what is inside
+  EXPECT_EQ(fusion.hlo, "add");
+  EXPECT_EQ(fusion.times, 3);
+  EXPECT_TRUE(fusion.in_loop);
+}
+
+TEST(CompiledTest, UnwrapsTheConfig) {
+  const auto kernels = kernels_of("hlo_with_config", text(1, module()) + text(2, "config"));
+  ASSERT_TRUE(kernels);
+  EXPECT_EQ(kernels->size(), 2u);
+}
+
+TEST(CompiledTest, RefusesOtherFormats) {
+  const auto kernels = kernels_of("mlir", "module {}");
+  ASSERT_FALSE(kernels);
+  EXPECT_EQ(kernels.error().code, ErrorCode::unsupported);
+}
+
+TEST(CompiledTest, EndsOnALoopThatCallsItself) {
+  const std::string self = text(3, instruction(1, "w", "while", shape({1}), packed(38, {1, 1})) + number(5, 1));
+  EXPECT_TRUE(kernels_of("hlo", self + number(6, 1)));
+}
+
+TEST(CompiledTest, SurvivesMangledBytes) {
+  int failures = 0;
+  mangle(module(), [&](std::string_view bytes) { failures += kernels_of("hlo", bytes) ? 0 : 1; });
+  EXPECT_GT(failures, 0);
+}
+
+}  // namespace
+}  // namespace adder::profile
