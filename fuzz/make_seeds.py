@@ -214,6 +214,15 @@ def config_seeds():
     put("config_fuzz", "mistral", compact(params))
     generation = {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 40, "eos_token_id": [0, 2]}
     put("config_fuzz", "generation", compact(generation))
+    int8 = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel", "dynamic": False}
+    inputs = {**int8, "strategy": "token", "dynamic": True}
+    group = {"targets": ["Linear"], "weights": int8, "input_activations": inputs, "output_activations": None}
+    quantised = {"quant_method": "compressed-tensors", "format": "int-quantized", "config_groups": {"group_0": group},
+                 "ignore": ["lm_head"], "sparsity_config": {"format": "dense"}, "transform_config": {}}
+    sizes = {"model_type": "mamba2", "hidden_size": 8, "num_hidden_layers": 1, "num_heads": 4, "head_dim": 4,
+             "state_size": 4, "n_groups": 1, "vocab_size": 9}
+    put("config_fuzz", "int8", compact({**sizes, "quantization_config": quantised}))
+    put("config_fuzz", "gptq", compact({**sizes, "quantization_config": {"quant_method": "gptq", "bits": 4}}))
     put("config_fuzz", "words", '[Infinity,-Infinity,NaN,-0.0,1e-7,"NaN \\" \\u00e9",18446744073709551615]')
     put("config_fuzz", "minus-nan", "-NaN")
     put("config_fuzz", "deep", "[" * 1000)

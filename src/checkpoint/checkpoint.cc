@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "base/json.h"
+#include "checkpoint/encoding.h"
 #include "checkpoint/fingerprint.h"
 #include "checkpoint/infer.h"
+#include "checkpoint/quantize.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -25,6 +27,15 @@ struct Matching {
 
 std::string stored_as(const TensorSpec& spec, const TensorView& view) {
   return view.name == spec.name ? view.name : fmt::format("{} (stored as {})", spec.name, view.name);
+}
+
+// Pairs an int8 weight with its scale, the other tensor of the two that store it.
+void attach_scale(const TensorSpec& spec, TensorView& view, const TensorStore& store, Matching& out) {
+  if (view.shape.dtype != DType::s8 || !is_quantised_role(spec.role) || view.shape.dims.size() != 2) return;
+  if (const auto problem = attach_scales(view, store.find(scale_name(view)))) {
+    out.conflicts.push_back(*problem);
+    view.shape.dtype = DType::f32;  // said once is enough
+  }
 }
 
 void check_one(const TensorSpec& spec, const TensorView& view, Matching& out) {
@@ -51,7 +62,13 @@ Matching match(const ModelConfig& config, const TensorStore& store) {
   std::set<std::string_view> known;
   for (TensorSpec& spec : manifest(config)) {
     const std::vector<const TensorView*> found = candidates(spec, store);
-    for (const TensorView* view : found) known.insert(view->name);
+    for (const TensorView* view : found) {
+      known.insert(view->name);
+      const TensorView* scale = view->shape.dtype == DType::s8 && is_quantised_role(spec.role)
+                                    ? store.find(scale_name(*view))
+                                    : nullptr;
+      if (scale != nullptr) known.insert(scale->name);
+    }
     if (!spec.used) {
       if (!found.empty()) out.notes.push_back(spec.name + " is stored but not used: the head is tied");
       continue;
@@ -64,8 +81,10 @@ Matching match(const ModelConfig& config, const TensorStore& store) {
     if (found.size() > 1)
       out.conflicts.push_back(
           fmt::format("{}: stored twice, as {} and as {}", spec.name, found[0]->name, found[1]->name));
-    check_one(spec, *found[0], out);
-    out.entries.push_back({std::move(spec), *found[0]});
+    TensorView view = *found[0];
+    attach_scale(spec, view, store, out);
+    check_one(spec, view, out);
+    out.entries.push_back({std::move(spec), std::move(view)});
   }
   for (const TensorView& view : store.tensors())
     if (!known.contains(view.name))
@@ -100,6 +119,16 @@ Result<fs::path> find_config(const fs::path& directory) {
               "a checkpoint directory holds config.json (or Mistral's params.json) beside its weights");
 }
 
+// Where the weights are of a type that Adder lacks, the config says better why: "quantised by fp8".
+tl::unexpected<Error> refusal(Error weights, const fs::path& directory) {
+  if (weights.code != ErrorCode::unsupported) return fail(std::move(weights));
+  const Result<fs::path> config = find_config(directory);
+  if (!config) return fail(std::move(weights));
+  Result<ModelConfig> read = read_config(*config);
+  return fail(read || read.error().code != ErrorCode::unsupported ? std::move(weights)
+                                                                  : std::move(read).error());
+}
+
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const fs::path& path, LogSink& log) {
@@ -108,7 +137,8 @@ Result<Checkpoint> Checkpoint::open(const fs::path& path, LogSink& log) {
     return fail(ErrorCode::not_found, fmt::format("{}: no such file or directory", path.string()));
   fs::path directory = directory_of(path);
   auto opened = TensorStore::open(path);
-  if (!opened && opened.error().code != ErrorCode::not_found) return fail(std::move(opened).error());
+  if (!opened && opened.error().code != ErrorCode::not_found)
+    return refusal(std::move(opened).error(), directory);
   const ModelConfig* own = opened ? opened->source().config() : nullptr;
   ADDER_TRY(const fs::path origin, own != nullptr ? Result<fs::path>(path) : find_config(directory));
   ADDER_TRY(ModelConfig config, own != nullptr ? Result<ModelConfig>(*own) : read_config(origin));
@@ -138,7 +168,7 @@ Checkpoint::Checkpoint(fs::path directory, ModelConfig config, GenerationDefault
     const Entry& e = entries_[i];
     by_name_.emplace(e.spec.name, i);
     parameters_ += e.view.shape.elements();
-    bytes_ += static_cast<std::int64_t>(e.view.bytes.size());
+    bytes_ += stored_size(e.view);
     print.add(e.spec.name, e.view);
   }
   fingerprint_ = print.value();

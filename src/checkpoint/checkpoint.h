@@ -16,7 +16,8 @@
 namespace adder::checkpoint {
 
 /// A model on disk whose config and tensors have been found to agree: every tensor that the config implies is
-/// there, in its shape and in a float type, and nothing else is. Move-only; const members are safe from any
+/// there, in its shape and in a float type (matrices may be int8 with a scale, see quantize.h), and nothing
+/// else is. Move-only; const members are safe from any
 /// thread. Views given out stay valid while the Checkpoint lives.
 class Checkpoint {
  public:
@@ -40,13 +41,14 @@ class Checkpoint {
   /// By canonical name ("backbone.layers.3.mixer.in_proj.weight"), whatever the file calls it. The tied head
   /// is not a tensor of its own. Errors: not_found.
   Result<TensorView> tensor(std::string_view canonical) const;
-  /// The tensors the model uses, in canonical order (see manifest()).
+  /// The tensors the model uses, in canonical order (see manifest()). The scale of an int8 weight is part of
+  /// that weight's view.
   const std::vector<Entry>& entries() const { return entries_; }
   /// See TensorSource::release.
   void release(const TensorView& view) const { store_.release(view); }
 
   std::int64_t parameter_count() const { return parameters_; }  ///< elements of entries()
-  std::int64_t stored_bytes() const { return bytes_; }          ///< bytes of entries(), as stored
+  std::int64_t stored_bytes() const { return bytes_; }  ///< bytes of entries(), as stored, scales included
   std::string format() const { return store_.format(); }
   /// The vocabulary that the weights file carries; nullopt unless it is GGUF. Errors: corrupt.
   Result<std::optional<Vocabulary>> vocabulary() const { return store_.source().vocabulary(); }

@@ -9,6 +9,7 @@
 
 #include "checkpoint/dialect.h"
 #include "checkpoint/fields.h"
+#include "checkpoint/quantization_config.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -48,6 +49,7 @@ void read_common(Draft& draft, Fields& top) {
   c.eos_token_ids = top.tokens("eos_token_id");
   c.bos_token_id = top.token("bos_token_id");
   c.pad_token_id = top.token("pad_token_id");
+  check_quantization(top, draft.problems, draft.variants);
   c.residual_in_fp32 = top.boolean("residual_in_fp32").value_or(true);
   const std::int64_t fallback = c.dialect == Dialect::mamba_ssm ? 8 : 1;
   const auto multiple = top.integer("pad_vocab_size_multiple", 1, kMaxSize).value_or(fallback);

@@ -72,7 +72,7 @@ struct ModelConfig {
 /// Interprets a parsed config.json or params.json of any dialect; `origin` names the file in messages.
 /// Errors: corrupt (missing or mistyped field, size out of range, fields that contradict each other: all of
 /// them in one message), unsupported (Mamba-1, a hybrid, another architecture, a Mamba-2 variant such as
-/// D_has_hdim: the message says which).
+/// D_has_hdim, weights quantised in another way than quantization_config.h says: the message says which).
 Result<ModelConfig> parse_config(const Json& json, std::string_view origin);
 /// parse_config() of a file.
 Result<ModelConfig> read_config(const std::filesystem::path& path);

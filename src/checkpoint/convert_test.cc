@@ -179,7 +179,7 @@ TEST(ConvertTest, NothingIsOverwrittenOrLeftHalfWritten) {
   int asked = 0;
   const ConvertOptions cut{.cancelled = [&] { return ++asked > 10; }};
   EXPECT_EQ(convert(*source, dir / "cut", cut).error().code, ErrorCode::cancelled);
-  EXPECT_EQ(convert(*source, dir / "x", {.dtype = DType::s8}).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(convert(*source, dir / "x", {.dtype = DType::s16}).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(convert(*source, dir / "x", {.max_shard_bytes = 0}).error().code, ErrorCode::invalid_argument);
   EXPECT_THAT(files_in(dir.path()), ElementsAre("file", "full"));
   EXPECT_THAT(files_in(dir / "full"), ElementsAre("mine"));

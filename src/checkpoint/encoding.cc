@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "checkpoint/ggml_types.h"
+#include "checkpoint/quantize.h"
 #include "checkpoint/safetensors_dtype.h"
 #include "checkpoint/store.h"
 
@@ -41,6 +42,7 @@ void decode_negative_exp(const TensorView& view, std::size_t first, std::span<fl
 void decode_range(const TensorView& view, std::int64_t first, std::span<float> out) {
   auto at = static_cast<std::size_t>(first);
   if (view.encoding == Encoding::negative_exp) return decode_negative_exp(view, at, out);
+  if (view.encoding == Encoding::int8_rows) return decode_int8_rows(view, at, out);
   const GgmlType type = block_type(view.encoding);
   const auto elements = static_cast<std::size_t>(block_elements(type)),
              bytes = static_cast<std::size_t>(block_bytes(type));
@@ -67,9 +69,14 @@ Status read_decay(const TensorView& view, std::span<float> out) {
 }
 
 std::string stored_type(const TensorView& view) {
+  if (view.encoding == Encoding::int8_rows) return std::string(safetensors_name(DType::s8));
   if (view.encoding == Encoding::dense || view.encoding == Encoding::negative_exp)
     return std::string(safetensors_name(view.shape.dtype));
   return ggml_type_name(block_type(view.encoding));
+}
+
+std::int64_t stored_size(const TensorView& view) {
+  return static_cast<std::int64_t>(view.bytes.size() + view.scales.size());
 }
 
 }  // namespace adder::checkpoint

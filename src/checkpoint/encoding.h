@@ -19,7 +19,10 @@ void decode_range(const TensorView& view, std::int64_t first, std::span<float> o
 /// (see GgufFile). Errors: as read_as_f32.
 Status read_decay(const TensorView& view, std::span<float> out);
 
-/// What the elements are stored as, for people: "F32", "BF16", "Q4_K".
+/// What the elements are stored as, for people: "F32", "BF16", "I8", "Q4_K".
 std::string stored_type(const TensorView& view);
+
+/// Bytes the tensor takes in its file, scales included.
+std::int64_t stored_size(const TensorView& view);
 
 }  // namespace adder::checkpoint

@@ -31,12 +31,12 @@ void Fingerprint::add(const ModelConfig& c) {
 }
 
 void Fingerprint::add(std::string_view canonical, const TensorView& view) {
-  constexpr std::size_t kRun = 64, kRuns = 16;
   text(canonical);
   const bool blocks = view.encoding != Encoding::dense && view.encoding != Encoding::negative_exp;
   text(blocks ? stored_type(view) : name(view.shape.dtype));
   number(view.shape.dims.size());
   for (const std::int64_t d : view.shape.dims) number(static_cast<std::uint64_t>(d));
+  if (view.encoding == Encoding::int8_rows) sample(view.scales);
   std::vector<float> decoded;  // so that A_log counts the same whether stored as such or as -exp(A_log)
   std::span<const std::byte> data = view.bytes;
   if (view.encoding == Encoding::negative_exp) {
@@ -44,6 +44,11 @@ void Fingerprint::add(std::string_view canonical, const TensorView& view) {
     decode_range(view, 0, decoded);
     data = std::as_bytes(std::span(decoded));
   }
+  sample(data);
+}
+
+void Fingerprint::sample(std::span<const std::byte> data) {
+  constexpr std::size_t kRun = 64, kRuns = 16;
   if (data.size() <= kRun * kRuns) return bytes(data);
   for (std::size_t i = 0; i < kRuns; ++i) bytes(data.subspan((data.size() - kRun) / (kRuns - 1) * i, kRun));
   bytes(data.last(kRun));

@@ -17,12 +17,14 @@ class Fingerprint {
   /// Sizes and constants; not token ids, dialect or which fields were defaults, which do not change the
   /// mathematics.
   void add(const ModelConfig& config);
-  /// Name, dtype, shape and up to 16 runs of 64 bytes spread evenly over the tensor, and the last 64.
+  /// Name, dtype, shape and up to 16 runs of 64 bytes spread evenly over the tensor, and the last 64; of int8
+  /// also as much of the scales.
   void add(std::string_view canonical, const TensorView& view);
   std::uint64_t value() const { return hash_; }
 
  private:
   void bytes(std::span<const std::byte> data);
+  void sample(std::span<const std::byte> data);
   void number(std::uint64_t value);
   void text(std::string_view value);
 

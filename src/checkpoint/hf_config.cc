@@ -47,9 +47,35 @@ const char* torch_name(DType dtype) {
   }
 }
 
+OrderedJson int8_args(const char* strategy, bool dynamic) {
+  return {{"num_bits", 8},        {"type", "int"},         {"symmetric", true},
+          {"strategy", strategy}, {"group_size", nullptr}, {"dynamic", dynamic}};
+}
+
+// The embedding's rows are looked up, not multiplied with, so nothing is said of its input.
+OrderedJson quantization_config() {
+  return {{"quant_method", "compressed-tensors"},
+          {"format", "int-quantized"},
+          {"quantization_status", "compressed"},
+          {"config_groups",
+           {{"group_0",
+             {{"targets", {"Linear"}},
+              {"weights", int8_args("channel", false)},
+              {"input_activations", int8_args("token", true)},
+              {"output_activations", nullptr}}},
+            {"group_1",
+             {{"targets", {"Embedding"}},
+              {"weights", int8_args("channel", false)},
+              {"input_activations", nullptr},
+              {"output_activations", nullptr}}}}},
+          {"ignore", OrderedJson::array()},
+          {"kv_cache_scheme", nullptr},
+          {"global_compression_ratio", nullptr}};
+}
+
 }  // namespace
 
-std::string hugging_face_config(const ModelConfig& c, DType dtype) {
+std::string hugging_face_config(const ModelConfig& c, DType dtype, bool int8) {
   OrderedJson json{{"architectures", {"Mamba2ForCausalLM"}},
                    {"model_type", "mamba2"},
                    {"hidden_size", c.d_model},
@@ -74,6 +100,7 @@ std::string hugging_face_config(const ModelConfig& c, DType dtype) {
                    {"pad_token_id", token(c.pad_token_id)},
                    {"torch_dtype", torch_name(dtype)}};
   if (c.vocab_size != c.padded_vocab_size) json["unpadded_vocab_size"] = c.vocab_size;
+  if (int8) json["quantization_config"] = quantization_config();
   std::string text = json.dump(2) + "\n";
   const std::string quoted = '"' + std::string(kInfinity) + '"';
   if (const std::size_t at = text.find(quoted); at != std::string::npos)

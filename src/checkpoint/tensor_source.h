@@ -23,7 +23,8 @@ enum class Encoding : std::uint8_t {
   q4_0,
   q8_0,
   q4_k,
-  q6_k,  ///< ggml's blocks (ggml_types.h), expanded to float32
+  q6_k,       ///< ggml's blocks (ggml_types.h), expanded to float32
+  int8_rows,  ///< a matrix of int8, one scale a row (quantize.h), expanded to float32
 };
 
 /// A tensor as it lies in a checkpoint: little-endian, row-major. The bytes belong to the TensorSource it
@@ -35,6 +36,8 @@ struct TensorView {
   std::span<const std::byte> bytes;  ///< shape.bytes() of them if the encoding is dense
   std::string file;                  ///< the file it lies in, for messages
   Encoding encoding = Encoding::dense;
+  std::span<const std::byte> scales{};  ///< int8_rows: shape.dims[0] of scale_dtype; else empty
+  DType scale_dtype = DType::f32;
 };
 
 /// Something that holds named tensors: one safetensors file, an index with shards, a GGUF file, ...

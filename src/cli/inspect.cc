@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "checkpoint/encoding.h"
+#include "checkpoint/quantize.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "engine/weights.h"
@@ -30,7 +31,7 @@ struct Amount {
 struct Findings {
   std::map<std::string, Amount> stored;  ///< by element type, as the file names it
   std::int64_t state_bytes = 0;          ///< of one sequence
-  std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0;
+  std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };
 
 std::int64_t weight_bytes(const model::Mamba2Config& config, DType dtype) {
@@ -40,12 +41,22 @@ std::int64_t weight_bytes(const model::Mamba2Config& config, DType dtype) {
   return n;
 }
 
+// Matrices at a byte an element and a float32 scale a row; the rest float32.
+std::int64_t weight_bytes_int8(const checkpoint::Checkpoint& checkpoint) {
+  std::int64_t n = 0;
+  for (const auto& [spec, view] : checkpoint.entries()) {
+    const Shape wide{DType::f32, spec.dims};
+    n += checkpoint::is_quantised_role(spec.role) ? wide.elements() + 4 * spec.dims.at(0) : wide.bytes();
+  }
+  return n;
+}
+
 Findings examine(const checkpoint::Checkpoint& checkpoint) {
   Findings out;
   for (const auto& entry : checkpoint.entries()) {
     Amount& amount = out.stored[checkpoint::stored_type(entry.view)];
     ++amount.tensors;
-    amount.bytes += static_cast<std::int64_t>(entry.view.bytes.size());
+    amount.bytes += checkpoint::stored_size(entry.view);
   }
   const model::Mamba2Config config = engine::model_config(checkpoint.config());
   const model::State<Shape> state = model::state_shapes(config, 1);
@@ -53,6 +64,7 @@ Findings examine(const checkpoint::Checkpoint& checkpoint) {
                      state);
   out.weight_bytes_f32 = weight_bytes(config, DType::f32);
   out.weight_bytes_bf16 = weight_bytes(config, DType::bf16);
+  out.weight_bytes_int8 = weight_bytes_int8(checkpoint);
   return out;
 }
 
@@ -85,18 +97,20 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   const auto memory = [&](std::int64_t weights) {
     return OrderedJson{{"weights", weights}, {"state", f.state_bytes}, {"total", weights + f.state_bytes}};
   };
-  OrderedJson out{
-      {"path", checkpoint.directory().string()},
-      {"architecture", "mamba2"},
-      {"dialect", name(checkpoint.config().dialect)},
-      {"format", checkpoint.format()},
-      {"config", config_json(checkpoint.config())},
-      {"parameters", checkpoint.parameter_count()},
-      {"stored_bytes", checkpoint.stored_bytes()},
-      {"stored_dtypes", OrderedJson::object()},
-      {"fingerprint", fingerprint(checkpoint)},
-      {"state_bytes_per_sequence", f.state_bytes},
-      {"memory_bytes", {{"f32", memory(f.weight_bytes_f32)}, {"bf16", memory(f.weight_bytes_bf16)}}}};
+  OrderedJson out{{"path", checkpoint.directory().string()},
+                  {"architecture", "mamba2"},
+                  {"dialect", name(checkpoint.config().dialect)},
+                  {"format", checkpoint.format()},
+                  {"config", config_json(checkpoint.config())},
+                  {"parameters", checkpoint.parameter_count()},
+                  {"stored_bytes", checkpoint.stored_bytes()},
+                  {"stored_dtypes", OrderedJson::object()},
+                  {"fingerprint", fingerprint(checkpoint)},
+                  {"state_bytes_per_sequence", f.state_bytes},
+                  {"memory_bytes",
+                   {{"f32", memory(f.weight_bytes_f32)},
+                    {"bf16", memory(f.weight_bytes_bf16)},
+                    {"int8", memory(f.weight_bytes_int8)}}}};
   for (const auto& [dtype, amount] : f.stored)
     out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
   if (!with_tensors) return out;
@@ -106,7 +120,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                               {"stored_as", view.name},
                               {"dtype", checkpoint::stored_type(view)},
                               {"shape", view.shape.dims},
-                              {"bytes", view.shape.bytes()},
+                              {"bytes", checkpoint::stored_size(view)},
                               {"file", std::filesystem::path(view.file).filename().string()}});
   return out;
 }
@@ -146,13 +160,15 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   line("memory, f32", fmt::format("{} of weights and one state", bytes(f.weight_bytes_f32 + f.state_bytes)));
   line("memory, bf16",
        fmt::format("{} of weights and one state", bytes(f.weight_bytes_bf16 + f.state_bytes)));
+  line("memory, int8",
+       fmt::format("{} of weights and one state", bytes(f.weight_bytes_int8 + f.state_bytes)));
   if (!with_tensors) return out;
   std::size_t width = 0;
   for (const auto& [spec, view] : checkpoint.entries()) width = std::max(width, spec.name.size());
   out += fmt::format("\n{:<{}} {:<5} {:<18} {:>10}  {}\n", "tensor", width, "type", "shape", "bytes", "file");
   for (const auto& [spec, view] : checkpoint.entries())
     out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width, checkpoint::stored_type(view),
-                       to_string(view.shape.dims), view.shape.bytes(),
+                       to_string(view.shape.dims), checkpoint::stored_size(view),
                        std::filesystem::path(view.file).filename().string());
   return out;
 }
