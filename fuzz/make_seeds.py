@@ -280,9 +280,40 @@ def tokenizer_seeds():
         "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}))
 
 
+# suite files
+
+
+def suite_seeds():
+    measured = {"repetitions": 1, "seconds": 0.5, "tokens_per_s": 20, "tokens_per_s_sd": 0, "gemm_share": 0.5,
+                "bandwidth_share": 1.5}
+    memory = dict.fromkeys(("recomputed_bytes", "one_program_bytes", "process_cached_bytes", "process_recomputed_bytes"))
+    experiments = {
+        "recompute": [{"tokens": 16, "step_s": 0.1, "cached_step_s": 0.01, "step_speedup": 10, "total_s": 1,
+                       "cached_total_s": 0.2, "total_speedup": 5, "cached_total_measured": True}],
+        "prefill": [{"tokens": 1, **measured}, {"tokens": 16, **measured}],
+        "positions": [{"position": 100, "ms_per_token": 20, "state_bytes": 100, "program_bytes": None,
+                       "process_bytes": 9e8, **measured}],
+        "generation": [{"tokens": 16, **measured}],
+        "memory": [{"tokens": 16, "cached_bytes": 500, **memory}],
+        "loops": [{"loop": loop, "block": block, "over_host_loop": 1.5, "same_tokens": True, **measured}
+                  for loop, block in (("host", 1), ("pipelined", 1), ("device", 4))],
+        "batch": [{"batch": 2, "state_bytes": 200, "program_bytes": None, **measured}]}
+    model = {"model": "m", "parameters": 10, "dtype": "f32", "machine": {"read_gb_s": 30.5, "gemm_gflop_s": 200},
+             "device": {"plugin": "p.so", "platform": "cpu", "api_version": "0.1"}, "weight_bytes": 40, "state_bytes": 100,
+             "sample_tokens": 64, "budget_s": 60, "seconds": 12, "experiments": experiments,
+             "dropped": [{"experiment": "positions", "at": 100000, "estimated_s": 147}]}
+    suite = {"schema": "adder-suite/1", "created": "2026-01-02T03:04:05Z", "models": [model],
+             "host": {"cpu": "A CPU", "threads": 2, "memory_bytes": 1e10}}
+    put("suite_fuzz", "whole", compact(suite))
+    put("suite_fuzz", "huge", compact({**suite, "models": [{**model, "sample_tokens": 1e308, "model": "`'<script>"}]}))
+    empty = {name: [] for name in experiments}
+    put("suite_fuzz", "empty", compact({**suite, "models": [{**model, "experiments": empty}] * 2}))
+
+
 if __name__ == "__main__":
     safetensors_seeds()
     torch_seeds()
     gguf_seeds()
     config_seeds()
     tokenizer_seeds()
+    suite_seeds()

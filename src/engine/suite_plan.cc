@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <tuple>
 
 namespace adder::engine {
 
@@ -71,7 +72,7 @@ double estimate(const SuiteOptions& o, const SuiteRates& r, std::int64_t sample,
     case Experiment::batch:  // weights are read once for all rows; a third more for each row is usual
       return r.compile_s + repeated(o, r, steps * (1 + (at - 1) / 3));
     case Experiment::memory:
-      return r.compile_s * std::max(1.0, at / 512);
+      return r.compile_s * (1 + at / 4096);
   }
   return 0;
 }
@@ -93,6 +94,22 @@ std::vector<SuitePoint>::iterator most_expensive(std::vector<SuitePoint>& points
     if (!first && (worst == points.end() || p->estimated_s > worst->estimated_s)) worst = p;
   }
   return worst;
+}
+
+/// Cheaper points may have gone before a dearer one brought the sum down: what still fits comes back, the
+/// cheapest first.
+void take_back(const SuiteOptions& options, const SuiteRates& rates, SuitePlan& plan) {
+  const auto order = [](const SuitePoint& a, const SuitePoint& b) {
+    return std::tie(a.experiment, a.at) < std::tie(b.experiment, b.at);
+  };
+  for (std::size_t i = plan.dropped.size(); i-- > 0;) {
+    SuitePlan fuller = plan;
+    fuller.points.insert(std::upper_bound(fuller.points.begin(), fuller.points.end(), plan.dropped[i], order),
+                         plan.dropped[i]);
+    fuller.dropped.erase(fuller.dropped.begin() + static_cast<std::ptrdiff_t>(i));
+    estimate_all(options, rates, fuller);
+    if (fuller.estimated_s() <= options.budget_s) plan = std::move(fuller);
+  }
 }
 
 }  // namespace
@@ -153,6 +170,7 @@ SuitePlan plan_suite(const SuiteOptions& options, const SuiteRates& rates) {
     plan.points.erase(worst);
     estimate_all(options, rates, plan);
   }
+  take_back(options, rates, plan);
   return plan;
 }
 

@@ -49,14 +49,16 @@ Result<SuiteRates> measure_rates(const Engine& engine, const SuiteOptions& optio
   for (const ProgramRef& program : engine.programs().ready())
     compile_ms = std::max(compile_ms, program->compile_ms);
   rates.compile_s = compile_ms / 1e3;
-  std::vector<double> steps;
-  for (int i = 0; i < 4; ++i) {
-    ADDER_TRY(const double seconds, token.seconds());
-    if (i > 0) steps.push_back(seconds);
-  }
-  rates.step_s = median(steps);
-  ADDER_CHECK(prompt.seconds());
-  ADDER_TRY(const double seconds, prompt.seconds());
+  const auto fastest = [](const Trial& trial) -> Result<double> {
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 4; ++i) {
+      ADDER_TRY(const double seconds, trial.seconds());
+      least = std::min(least, seconds);
+    }
+    return least;
+  };
+  ADDER_TRY(rates.step_s, fastest(token));
+  ADDER_TRY(const double seconds, fastest(prompt));
   rates.prefill_s_per_token = seconds / static_cast<double>(kRateTokens);
   const auto start = std::chrono::steady_clock::now();
   ADDER_CHECK(meter.probe().sample(options.rounds));

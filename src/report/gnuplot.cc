@@ -67,7 +67,8 @@ std::string drawn(const Line& line, std::size_t i, bool bars) {
   static constexpr const char* kDashes[] = {"1", "(10,6)", "(2,5)"};
   static constexpr int kPoints[] = {7, 5, 9, 11, 13};
   const std::string colour = single_quoted(ColourMark::series(line.colour));
-  if (bars) return fmt::format("$d{} using 1:2 with boxes fc rgb {} title {}", i, colour, single_quoted(line.label));
+  if (bars)
+    return fmt::format("$d{} using 1:2 with boxes fc rgb {} title {}", i, colour, single_quoted(line.label));
   return fmt::format("$d{} using 1:2 with linespoints lw 2 dt {} pt {} ps 0.7 lc rgb {} title {}", i,
                      kDashes[line.dash % 3], kPoints[line.colour % 5], colour, single_quoted(line.label));
 }
@@ -135,8 +136,8 @@ std::string gnuplot_script(const Figure& f) {
       "set border 3 lc rgb '{text}'\nset tics nomirror textcolor rgb '{text}'\n"
       "set grid lc rgb '{grid}' dt 1 lw 0.6\nset key outside below maxrows 6 samplen 3 tc rgb '{text}'\n"
       "set xlabel {} tc rgb '{text}'\nset ylabel {} tc rgb '{text}'\nset format '%g'\n",
-      400 + 20 * std::min<std::size_t>((f.lines.size() + 1) / 2, 6), single_quoted(f.x_label), single_quoted(f.y_label),
-      fmt::arg("text", ColourMark::text()), fmt::arg("grid", ColourMark::grid()));
+      400 + 20 * std::min<std::size_t>((f.lines.size() + 1) / 2, 6), single_quoted(f.x_label),
+      single_quoted(f.y_label), fmt::arg("text", ColourMark::text()), fmt::arg("grid", ColourMark::grid()));
   out += axis(f);
   const bool bars = !f.categories.empty();
   const double width = bars ? 0.8 / static_cast<double>(std::max<std::size_t>(f.lines.size(), 1)) : 0;

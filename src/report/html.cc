@@ -45,7 +45,7 @@ std::string model_table(const std::vector<Model>& models) {
     t.rows.push_back({m.label, fmt::format("{:.1f}", m.parameters / 1e6), m.dtype,
                       fmt::format("{:.1f}", m.weight_bytes / 1e6), fmt::format("{:.2f}", m.state_bytes / 1e6),
                       fmt::format("{:.1f}", m.read_gb_s), fmt::format("{:.0f}", m.gemm_gflop_s),
-                      fmt::format("{}", m.sample_tokens), fmt::format("{:.0f}", m.seconds), m.created});
+                      fmt::format("{:.0f}", m.sample_tokens), fmt::format("{:.0f}", m.seconds), m.created});
   return table(t);
 }
 

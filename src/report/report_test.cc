@@ -20,14 +20,9 @@ std::size_t count(const std::string& text, const std::string& what) {
 }
 
 Json row(const char* at, double value) {
-  return {{at, value},
-          {"repetitions", 3},
-          {"seconds", 0.5},
-          {"seconds_sd", 0.01},
-          {"tokens_per_s", 20 * value},
-          {"tokens_per_s_sd", 1},
-          {"gemm_share", 0.5},
-          {"bandwidth_share", 0.9}};
+  return {{at, value},          {"repetitions", 3},           {"seconds", 0.5},
+          {"seconds_sd", 0.01}, {"tokens_per_s", 20 * value}, {"tokens_per_s_sd", 1},
+          {"gemm_share", 0.5},  {"bandwidth_share", 0.9}};
 }
 
 Json with(Json object, const Json& more) {
@@ -40,45 +35,45 @@ Json a_model(const std::string& name) {
   for (const char* loop : {"host", "pipelined", "device"})
     loops.push_back(with(row("block", loop == std::string("device") ? 16 : 1),
                          {{"loop", loop}, {"over_host_loop", 1.5}, {"same_tokens", true}}));
-  return {{"model", name},
-          {"parameters", 1000000},
-          {"dtype", "f32"},
-          {"device", {{"plugin", "p.so"}, {"platform", "cpu"}, {"api_version", "0.1"}, {"kind", "cpu"}}},
-          {"machine", {{"read_gb_s", 30.5}, {"gemm_gflop_s", 200}}},
-          {"weight_bytes", 4e6},
-          {"state_bytes", 1e5},
-          {"sample_tokens", 64},
-          {"budget_s", 60},
-          {"seconds", 12},
-          {"dropped", {{{"experiment", "positions"}, {"at", 100000}, {"estimated_s", 147}}}},
-          {"experiments",
-           {{"recompute",
-             {{{"tokens", 128},
-               {"step_s", 0.2},
-               {"cached_step_s", 0.02},
-               {"step_speedup", 10},
-               {"total_s", 14},
-               {"cached_total_s", 2.5},
-               {"cached_total_measured", true},
-               {"total_speedup", 5.6}}}},
-            {"prefill", {row("tokens", 1), row("tokens", 128)}},
-            {"positions",
-             {with(row("position", 100), {{"ms_per_token", 20},
-                                          {"state_bytes", 1e5},
-                                          {"program_bytes", 5e6},
-                                          {"process_bytes", 9e8}})}},
-            {"generation", {row("tokens", 128)}},
-            {"memory",
-             {{{"tokens", 128},
-               {"cached_bytes", 5e6},
-               {"recomputed_bytes", 6e6},
-               {"one_program_bytes", nullptr},
-               {"process_cached_bytes", nullptr},
-               {"process_recomputed_bytes", 9e8}}}},
-            {"loops", loops},
-            {"batch",
-             {with(row("batch", 1), {{"state_bytes", 1e5}, {"program_bytes", nullptr}}),
-              with(row("batch", 2), {{"state_bytes", 2e5}, {"program_bytes", nullptr}})}}}}};
+  return {
+      {"model", name},
+      {"parameters", 1000000},
+      {"dtype", "f32"},
+      {"device", {{"plugin", "p.so"}, {"platform", "cpu"}, {"api_version", "0.1"}, {"kind", "cpu"}}},
+      {"machine", {{"read_gb_s", 30.5}, {"gemm_gflop_s", 200}}},
+      {"weight_bytes", 4e6},
+      {"state_bytes", 1e5},
+      {"sample_tokens", 64},
+      {"budget_s", 60},
+      {"seconds", 12},
+      {"dropped", {{{"experiment", "positions"}, {"at", 100000}, {"estimated_s", 147}}}},
+      {"experiments",
+       {{"recompute",
+         {{{"tokens", 128},
+           {"step_s", 0.2},
+           {"cached_step_s", 0.02},
+           {"step_speedup", 10},
+           {"total_s", 14},
+           {"cached_total_s", 2.5},
+           {"cached_total_measured", true},
+           {"total_speedup", 5.6}}}},
+        {"prefill", {row("tokens", 1), row("tokens", 128)}},
+        {"positions",
+         {with(
+             row("position", 100),
+             {{"ms_per_token", 20}, {"state_bytes", 1e5}, {"program_bytes", 5e6}, {"process_bytes", 9e8}})}},
+        {"generation", {row("tokens", 128)}},
+        {"memory",
+         {{{"tokens", 128},
+           {"cached_bytes", 5e6},
+           {"recomputed_bytes", 6e6},
+           {"one_program_bytes", nullptr},
+           {"process_cached_bytes", nullptr},
+           {"process_recomputed_bytes", 9e8}}}},
+        {"loops", loops},
+        {"batch",
+         {with(row("batch", 1), {{"state_bytes", 1e5}, {"program_bytes", nullptr}}),
+          with(row("batch", 2), {{"state_bytes", 2e5}, {"program_bytes", nullptr}})}}}}};
 }
 
 Json a_document(const std::vector<std::string>& names) {
@@ -99,9 +94,10 @@ std::vector<Model> models_of(const Json& document) {
 TEST(Report, HasEveryFigureOnceAndNeedsNothingElse) {
   const auto page = render(models_of(a_document({"mamba2-130m", "mamba2-370m"})));
   ASSERT_TRUE(page) << page.error().to_string();
-  const char* ids[] = {"speedup-total",     "speedup-step",  "latency-position", "memory-position",
-                       "latency-length",    "throughput-length", "memory-length", "prefill-flops",
-                       "decode-bandwidth",  "loops",         "batch"};
+  const char* ids[] = {"speedup-total",   "speedup-step",   "latency-position",
+                       "memory-position", "latency-length", "throughput-length",
+                       "memory-length",   "prefill-flops",  "decode-bandwidth",
+                       "loops",           "batch"};
   for (const char* id : ids) {
     EXPECT_EQ(count(*page, std::string("<h2 id=\"") + id + "\">"), 1u) << id;
     EXPECT_NE(caption_of(id), "") << id;
@@ -113,7 +109,8 @@ TEST(Report, HasEveryFigureOnceAndNeedsNothingElse) {
   for (const char* foreign : {"http", "<script", "xlink", "@import", "url(", "src="})
     EXPECT_THAT(*page, Not(HasSubstr(foreign)));
   EXPECT_THAT(*page, HasSubstr("prefers-color-scheme: dark"));
-  EXPECT_THAT(*page, HasSubstr("Run on A CPU, 2 threads, 24 GiB, through p.so (cpu, API 0.1); weights in f32"));
+  EXPECT_THAT(*page,
+              HasSubstr("Run on A CPU, 2 threads, 24 GiB, through p.so (cpu, API 0.1); weights in f32"));
   EXPECT_THAT(*page, HasSubstr("read 30 GB/s, float32 GEMM 200 GFLOP/s"));
   EXPECT_THAT(*page, HasSubstr("positions at 100000 (estimated 147 s)"));
   EXPECT_THAT(*page, Not(HasSubstr("rgb(")));  // every colour is the page's

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -65,7 +65,7 @@ class Reader {
   }
   double number(const Json& object, const std::string& key, const std::string& path) {
     const Json& value = at(object, key, path);
-    if (value.is_number()) return value.get<double>();
+    if (value.is_number() && std::isfinite(value.get<double>())) return value.get<double>();
     fault(path + key, "a number", value);
     return 0;
   }
@@ -126,7 +126,7 @@ Model read_model(Reader& reader, const Json& m, const std::string& path) {
   out.state_bytes = reader.number(m, "state_bytes", path);
   out.seconds = reader.number(m, "seconds", path);
   out.budget_s = reader.number(m, "budget_s", path);
-  out.sample_tokens = static_cast<std::int64_t>(reader.number(m, "sample_tokens", path));
+  out.sample_tokens = reader.number(m, "sample_tokens", path);
   const Json& dropped = reader.array(m, "dropped", path);
   for (std::size_t i = 0; i < dropped.size(); ++i) {
     const std::string at = fmt::format("{}dropped[{}].", path, i);

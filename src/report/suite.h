@@ -22,8 +22,7 @@ struct Model {
   std::string host;     ///< "CPU, 2 threads, 24 GiB"
   std::string created;  ///< when, as the file says
   double read_gb_s = 0, gemm_gflop_s = 0;
-  double parameters = 0, weight_bytes = 0, state_bytes = 0, seconds = 0, budget_s = 0;
-  std::int64_t sample_tokens = 0;
+  double parameters = 0, weight_bytes = 0, state_bytes = 0, seconds = 0, budget_s = 0, sample_tokens = 0;
   std::vector<std::string> dropped;  ///< "positions at 100000 (estimated 147 s)"
   Json experiments;
 };

@@ -36,8 +36,8 @@ class Bench : public CliTest {
 TEST_F(Bench, RowsAreTheContracts) {
   need_plugin();
   if (IsSkipped()) return;
-  const Outcome outcome = adder({"bench", "-m", golden("hf-tiny"), "-p", "16", "-n", "8", "-d", "0,32", "-r", "1",
-                                 "-o", "json", "-q"});
+  const Outcome outcome = adder(
+      {"bench", "-m", golden("hf-tiny"), "-p", "16", "-n", "8", "-d", "0,32", "-r", "1", "-o", "json", "-q"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto result = parse_json(outcome.out, "stdout");
   ASSERT_TRUE(result) << outcome.out;
@@ -58,7 +58,8 @@ void expect_sane(const Json& model) {
   EXPECT_EQ(model.at("dtype"), "f32");
   EXPECT_GT(model.at("machine").at("read_gb_s"), 0.0);
   const Json& e = model.at("experiments");
-  for (const char* experiment : {"recompute", "prefill", "positions", "generation", "memory", "loops", "batch"})
+  for (const char* experiment :
+       {"recompute", "prefill", "positions", "generation", "memory", "loops", "batch"})
     EXPECT_GE(e.at(experiment).size(), 2u) << experiment;
   for (const Json& row : e.at("recompute")) {
     EXPECT_GT(row.at("total_s"), row.at("step_s"));
@@ -85,9 +86,8 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   need_plugin();
   if (IsSkipped()) return;
   const std::string out = in_folder("out");
-  const Outcome outcome =
-      adder(quick({"-m", golden("hf-tiny"), "-m", golden("limits-bias-tiny"), "--out", out, "--lengths",
-                   "16,96", "--max-position", "200"}));
+  const Outcome outcome = adder(quick({"-m", golden("hf-tiny"), "-m", golden("limits-bias-tiny"), "--out",
+                                       out, "--lengths", "16,96", "--max-position", "200"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, out + "/suite.json\n" + out + "/report.html\n");
   const auto suite = read_json_file(out + "/suite.json");
@@ -113,8 +113,9 @@ TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
   need_plugin();
   if (IsSkipped()) return;
   const std::string out = in_folder("out"), json = out + "/suite.json";
-  std::vector<std::string> words{"bench",   "--suite", "paper", "--quick", "-m",     golden("hf-tiny"),
-                                 "--out",   out,       "--lengths", "16",  "--max-position", "100"};
+  std::vector<std::string> words{"bench",           "--suite", "paper", "--quick",   "-m",
+                                 golden("hf-tiny"), "--out",   out,     "--lengths", "16",
+                                 "--max-position",  "100"};
   const Outcome outcome = adder(words, without_gnuplot());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, json + "\n");

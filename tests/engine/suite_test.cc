@@ -11,8 +11,7 @@ namespace {
 
 using Ats = std::vector<std::int64_t>;
 
-constexpr SuiteRates kRates{
-    .step_s = 0.02, .prefill_s_per_token = 0.0015, .compile_s = 2, .sample_s = 0.2};
+constexpr SuiteRates kRates{.step_s = 0.02, .prefill_s_per_token = 0.0015, .compile_s = 2, .sample_s = 0.2};
 
 TEST(SuitePlanTest, HasEveryPointWithoutABudget) {
   SuiteOptions options;
@@ -21,8 +20,7 @@ TEST(SuitePlanTest, HasEveryPointWithoutABudget) {
   EXPECT_TRUE(plan.dropped.empty());
   EXPECT_EQ(plan.sample, 64);
   EXPECT_EQ(plan.of(Experiment::prefill), (Ats{1, 128, 512, 1024, 2048, 4096}));
-  EXPECT_EQ(plan.of(Experiment::positions),
-            (Ats{100, 128, 512, 1024, 2048, 4096, 10000, 100000}));
+  EXPECT_EQ(plan.of(Experiment::positions), (Ats{100, 128, 512, 1024, 2048, 4096, 10000, 100000}));
   EXPECT_EQ(plan.of(Experiment::generation), options.lengths);
   EXPECT_EQ(plan.of(Experiment::loops), options.blocks);
   EXPECT_EQ(plan.of(Experiment::batch), options.batches);
@@ -39,6 +37,17 @@ TEST(SuitePlanTest, ABudgetTakesTheMostExpensivePointsFirst) {
   EXPECT_EQ(plan.dropped[0].at, 100000);
   for (const SuitePoint& p : plan.points) EXPECT_LE(p.estimated_s, plan.dropped[0].estimated_s);
   EXPECT_LE(plan.estimated_s(), options.budget_s);
+}
+
+TEST(SuitePlanTest, WhatStillFitsIsNotDropped) {
+  // The dearest point alone is over the budget by far: it must not take cheap ones with it.
+  SuiteOptions options;
+  options.max_position = 10'000'000;
+  options.budget_s = 420;
+  const SuitePlan plan = plan_suite(options, kRates);
+  ASSERT_GE(plan.dropped.size(), 2u);
+  EXPECT_LE(plan.estimated_s(), options.budget_s);
+  for (const SuitePoint& p : plan.dropped) EXPECT_GT(plan.estimated_s() + p.estimated_s, options.budget_s);
 }
 
 TEST(SuitePlanTest, TheSmallestPointOfEachExperimentStays) {
@@ -108,8 +117,9 @@ TEST_F(Suite, HostLoopPipelineAndDeviceLoopSayTheSame) {
     const Engine& e = engine(plugin, golden_dir("hf-tiny"));
     ASSIGN_OK(const Ids host, generated_ids(e, {.tokens = 40, .block = 1, .in_flight = 1}));
     EXPECT_EQ(host.size(), 40u);
-    for (const GenerationRun& run :
-         {GenerationRun{.tokens = 40, .block = 1}, {.tokens = 40, .block = 16}, {.tokens = 40, .block = 64}}) {
+    for (const GenerationRun& run : {GenerationRun{.tokens = 40, .block = 1},
+                                     {.tokens = 40, .block = 16},
+                                     {.tokens = 40, .block = 64}}) {
       ASSIGN_OK(const Ids ids, generated_ids(e, run));
       EXPECT_EQ(ids, host) << run.block;
     }
@@ -145,8 +155,7 @@ TEST_F(Suite, RunsOnEveryPlugin) {
     SCOPED_TRACE(plugin);
     const Engine& e = engine(plugin, golden_dir("hf-tiny"));
     std::size_t lines = 0;
-    ASSIGN_OK(const SuiteReport r,
-              run_suite(e, SuiteOptions::quick(), [&](std::string_view) { ++lines; }));
+    ASSIGN_OK(const SuiteReport r, run_suite(e, SuiteOptions::quick(), [&](std::string_view) { ++lines; }));
     EXPECT_GT(lines, 10u);
     EXPECT_EQ(r.weight_bytes, e.weight_bytes());
     EXPECT_EQ(r.recompute.size(), 2u);
@@ -157,7 +166,8 @@ TEST_F(Suite, RunsOnEveryPlugin) {
     for (const PrefillPoint& p : r.prefill) EXPECT_GT(p.measured.gemm_share, 0);
     for (const PositionPoint& p : r.positions) EXPECT_GT(p.measured.bandwidth_share, 0);
     EXPECT_EQ(r.batches.back().state_bytes, 2 * r.batches.front().state_bytes);
-    for (const MemoryPoint& p : r.memory) EXPECT_GT(p.one_program.value_or(r.weight_bytes + 1), r.weight_bytes);
+    for (const MemoryPoint& p : r.memory)
+      EXPECT_GT(p.one_program.value_or(r.weight_bytes + 1), r.weight_bytes);
   }
 }
 
