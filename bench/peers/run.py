@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -94,8 +95,8 @@ class Bench:
         self.failed = False
 
     def say(self, text):
-        note(text)
         if text not in self.notes:
+            note(text)
             self.notes.append(text)
 
     def start(self, name, module, model, dtype, **more):
@@ -193,21 +194,37 @@ def cpu_name():
 
 def run(options, log):
     bench = Bench(options, log)
-    checks = [row for scale in options.scales for row in bench.check(scale)] if options.check else []
-    rows = [row for scale in options.scales for pairing in pairings(options)
-            for row in bench.rows(scale, *pairing)]
     out = {"machine": {"cpu": cpu_name(), "threads": options.threads}, "repetitions": options.repetitions,
-           "about": bench.about, "notes": bench.notes, "rows": rows, "checks": checks}
+           "about": bench.about, "notes": bench.notes, "rows": [], "checks": []}
+    try:
+        for key, made in (("checks", all_checks(bench)), ("rows", all_rows(bench))):
+            for one in made:
+                out[key].append(one)
+                if options.json:
+                    options.json.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    except KeyboardInterrupt:
+        bench.failed = True
+        bench.say("interrupted: the rows that were done are here")
     print(report.markdown(out))
-    if checks:
-        print(report.markdown_check(checks))
-    if options.json:
-        options.json.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")
+    if out["checks"]:
+        print(report.markdown_check(out["checks"]))
     return 1 if bench.failed else 0
+
+
+def all_checks(bench):
+    for scale in bench.options.scales if bench.options.check else ():
+        yield from bench.check(scale)
+
+
+def all_rows(bench):
+    for scale in bench.options.scales:
+        for pairing in pairings(bench.options):
+            yield from bench.rows(scale, *pairing)
 
 
 def main():
     options = options_of(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with what there is
     with tempfile.NamedTemporaryFile("w+b", prefix="adder-peers-", suffix=".log", delete=False) as log:
         note(f"what the peers print goes to {log.name}")
         sys.exit(run(options, log))

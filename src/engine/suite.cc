@@ -68,9 +68,11 @@ Result<SuiteReport> run_suite(const Engine& engine, const SuiteOptions& options,
   report.state_bytes = zero.bytes();
 
   const SuiteContext context{engine, options, meter, note, report};
-  context.say(fmt::format("{} points in about {:.0f} s, {} dropped for the budget of {:.0f} s",
-                          report.plan.points.size(), report.plan.estimated_s(), report.plan.dropped.size(),
-                          options.budget_s));
+  context.say(
+      fmt::format("{} points in about {:.0f} s", report.plan.points.size(), report.plan.estimated_s()));
+  for (const SuitePoint& p : report.plan.dropped)
+    context.say(fmt::format("left out for the budget of {:.0f} s: {} at {}, estimated {:.0f} s",
+                            options.budget_s, name(p.experiment), p.at, p.estimated_s));
   ADDER_CHECK(run_loops(context));
   ADDER_CHECK(run_batches(context));
   ADDER_CHECK(run_generation(context, rates));

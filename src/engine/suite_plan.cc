@@ -139,7 +139,7 @@ SuiteOptions SuiteOptions::quick() {
           .batches = {1, 2},
           .repetitions = 1,
           .patience_s = 1,
-          .budget_s = 60,
+          .budget_s = 0,
           .rounds = 1};
 }
 

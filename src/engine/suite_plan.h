@@ -27,7 +27,7 @@ struct SuiteOptions {
   double budget_s = 360;         ///< for one model, weights already loaded; 0: no limit
   int rounds = 3;                ///< of the limits' probe before each repetition
 
-  /// Seconds even on a slow machine: few and short points, to see that all of it works.
+  /// Few and short points and no budget, to see that all of it works.
   static SuiteOptions quick();
 };
 
