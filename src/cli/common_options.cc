@@ -28,8 +28,9 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--dtype", options.dtype, "how weights are kept on the device: f32 or bf16")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+  app.add_option("--dtype", options.dtype,
+                 "how weights are kept on the device: f32, bf16 or int8 (see `adder quantize`)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->type_name("TYPE")
       ->capture_default_str();
   app.add_option("--precision", options.precision,
@@ -54,7 +55,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   ADDER_TRY(out.model, find_model(options.model));
   out.plugin = options.plugin;
   out.device = options.device;
-  out.weight_dtype = options.dtype == "bf16" ? DType::bf16 : DType::f32;
+  out.weight_dtype = options.dtype == "bf16" ? DType::bf16 : options.dtype == "int8" ? DType::s8 : DType::f32;
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();

@@ -42,7 +42,8 @@ Result<ExitCode> run(const ProfileCommandOptions& o) {
 }  // namespace
 
 Command declare_profile(CLI::App& parent) {
-  CLI::App& app = *parent.add_subcommand("profile", "where the time of decode and prefill goes, part by part");
+  CLI::App& app =
+      *parent.add_subcommand("profile", "where the time of decode and prefill goes, part by part");
   const auto o = std::make_shared<ProfileCommandOptions>();
   add_model_options(app, o->model);
   app.add_option("-p,--n-prompt", o->profile.prompt, "tokens of the prompt; 0: no prefill")
@@ -51,7 +52,9 @@ Command declare_profile(CLI::App& parent) {
   app.add_option("-n,--n-gen", o->profile.generate, "tokens generated; 0: no decode")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  app.add_option("-b,--batch", o->profile.batch, "batch size")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app.add_option("-b,--batch", o->profile.batch, "batch size")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
   app.add_option("-r,--repetitions", o->profile.repetitions, "measurements of each part; the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

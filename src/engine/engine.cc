@@ -56,10 +56,10 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   const PlatformPolicy& platform = platform_policy(client.platform_name());
   ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = {.precision = options.precision,
-                            .row_splits = platform.row_splits,
-                            .narrow_rows = platform.narrow_rows},
+                 .policy = {.precision = options.precision, .spelling = {}, .otherwise = {}},
                  .weight_dtype = options.weight_dtype};
+  for (const auto& [dtype, name] : platform.spelling)
+    if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
   ProgramsOptions programs{.dump_hlo = options.dump_hlo, .cache = {}, .compile = {}, .log = options.log};
   if (options.device != 0) programs.compile = pjrt::CompileOptions::for_device(device.id());
   if (!options.cache_dir.empty()) {

@@ -17,7 +17,7 @@ namespace adder::engine {
 struct ModelSpec {
   model::Mamba2Config config;
   model::Policy policy;
-  DType weight_dtype = DType::f32;
+  DType weight_dtype = DType::f32;  ///< f32, bf16 or s8
 };
 
 /// Absorbs up to T tokens a row. Arguments: parameters; state (donated); tokens s32 [B,T]; lengths s32 [B].

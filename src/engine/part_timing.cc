@@ -65,7 +65,8 @@ void LoopWriter::declare_inputs() {
   for (std::size_t i = 0; i < part_.inputs.size(); ++i) {
     const Shape shape = part_.shape(part_.inputs[i]);
     const bool own = part_.sites.front().arguments[i] >= 0;
-    const bool updated = std::find(part_.updates.begin(), part_.updates.end(), static_cast<int>(i)) != part_.updates.end();
+    const bool updated =
+        std::find(part_.updates.begin(), part_.updates.end(), static_cast<int>(i)) != part_.updates.end();
     for (std::size_t s = 0; s < sites_; ++s) {
       const pjrt::Buffer* weight = nullptr;
       if (is_weight(i)) weight = weights_.at(names_[static_cast<std::size_t>(part_.sites[s].arguments[i])]);
@@ -147,7 +148,8 @@ std::vector<std::byte> made_up(const Shape& shape) {
 /// The compiled loop with its arguments; run(n) gives the seconds that n trips take.
 class Loop {
  public:
-  static Result<Loop> make(const Engine& engine, const std::string& text, const std::vector<Argument>& arguments) {
+  static Result<Loop> make(const Engine& engine, const std::string& text,
+                           const std::vector<Argument>& arguments) {
     Loop loop(engine);
     ADDER_TRY(loop.executable_, engine.client().compile(text));
     for (const Argument& argument : arguments) {

@@ -19,10 +19,10 @@ struct PartTiming {
   std::vector<std::string> notes;
 };
 
-/// Compiles the part as a loop of its own and times it: every site in turn on its own weights (so that they come
-/// from memory as they do in the whole program) if `all_sites`, else the first site alone, many times. The
-/// time is the slope between few and many trips, which takes out what a launch costs. Each run reads one element
-/// that the run before wrote, so that runs follow one another.
+/// Compiles the part as a loop of its own and times it: every site in turn on its own weights (so that they
+/// come from memory as they do in the whole program) if `all_sites`, else the first site alone, many times.
+/// The time is the slope between few and many trips, which takes out what a launch costs. Each run reads one
+/// element that the run before wrote, so that runs follow one another.
 Result<PartTiming> time_part(const Engine& engine, const hlo::Part& part,
                              const std::vector<std::string>& argument_names, bool all_sites,
                              std::int64_t repetitions);

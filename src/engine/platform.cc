@@ -6,13 +6,11 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
   static const std::vector<PlatformPolicy> kTable{
       // One device: XLA's CPU client makes at least as many threads as devices, four by default, and on fewer
       // cores they take turns (10% of decode on two cores).
-      // Four parts: a batch dimension is what XLA divides among threads (matrix-vector products 10-20%
-      // faster).
-      // Two rows: with one, bfloat16 products fall to a scalar loop (design section 9).
+      // A batch dimension is what XLA divides among threads; with one row, bfloat16 and int8 products fall to
+      // a scalar loop (design section 9).
       {.platform = "cpu",
        .client_options = {{"cpu_device_count", std::int64_t{1}}},
-       .row_splits = 4,
-       .narrow_rows = 2},
+       .spelling = {{DType::f32, "parts4"}, {DType::bf16, "rows2"}, {DType::s8, "first2x8"}}},
   };
   static const PlatformPolicy kNone{};
   for (const PlatformPolicy& row : kTable)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -12,7 +13,8 @@ struct PlatformPolicy {
   std::string_view platform;
   /// Options the client is created with.
   std::vector<pjrt::NamedValue> client_options;
-  std::int64_t row_splits = 1, narrow_rows = 1;  ///< see model::Policy
+  /// How one-row products are spelled where nothing was measured: names of model::spellings() by weight type.
+  std::map<DType, std::string_view> spelling;
 };
 
 /// The row for "cpu", "cuda", ...; an empty one for a platform without choices.

@@ -20,7 +20,8 @@ double median(std::vector<double> x) {
   return x.empty() ? 0 : x[x.size() / 2];
 }
 
-std::vector<std::vector<std::int32_t>> prompt_of(std::int64_t tokens, std::int64_t batch, std::int64_t vocab) {
+std::vector<std::vector<std::int32_t>> prompt_of(std::int64_t tokens, std::int64_t batch,
+                                                 std::int64_t vocab) {
   std::vector<std::vector<std::int32_t>> rows(static_cast<std::size_t>(batch));
   for (std::int64_t b = 0; b < batch; ++b)
     for (std::int64_t t = 0; t < tokens; ++t)
@@ -69,8 +70,8 @@ Result<double> median_of(std::int64_t repetitions, Time&& time) {
   return median(std::move(times));
 }
 
-Status time_parts(const Engine& engine, const hlo::Module& module, const hlo::Signature& signature, double units,
-                  bool all_sites, const ProfileOptions& options,
+Status time_parts(const Engine& engine, const hlo::Module& module, const hlo::Signature& signature,
+                  double units, bool all_sites, const ProfileOptions& options,
                   const std::function<void(const std::string&)>& progress, RunProfile& out) {
   std::vector<std::string> names;
   for (const auto& argument : signature.arguments) names.push_back(argument.name);
@@ -117,11 +118,11 @@ Result<std::vector<RunProfile>> profile(const Engine& engine, const ProfileOptio
     RunProfile run{.run = "prefill", .unit = "prompt", .parts = {}};
     ADDER_TRY(run.whole_ms, median_of(o.repetitions, [&] { return time_prefill(engine, o); }));
     Status status;
-    ADDER_CHECK(build_extend(
-        model, {.batch = o.batch, .tokens = o.prompt, .outputs = ExtendSpec::Outputs::last},
-        [&](const hlo::Module& m) {
-          status = time_parts(engine, m, m.main().signature(), 1, false, o, progress, run);
-        }));
+    ADDER_CHECK(
+        build_extend(model, {.batch = o.batch, .tokens = o.prompt, .outputs = ExtendSpec::Outputs::last},
+                     [&](const hlo::Module& m) {
+                       status = time_parts(engine, m, m.main().signature(), 1, false, o, progress, run);
+                     }));
     ADDER_CHECK(std::move(status));
     out.push_back(std::move(run));
   }

@@ -1,9 +1,11 @@
 #include "engine/weights.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include "checkpoint/encoding.h"
+#include "checkpoint/quantize.h"
 
 namespace adder::engine {
 
@@ -18,20 +20,40 @@ std::shared_ptr<std::byte> aligned_bytes(std::int64_t size) {
   return {static_cast<std::byte*>(std::aligned_alloc(kZeroCopyAlignment, rounded)), std::free};
 }
 
-Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const std::string& name,
-                                 const Shape& shape, const pjrt::Client& client, const pjrt::Device& device) {
-  ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(name));
+/// Fills `out`, the parameter's bytes, with the real rows of its source; what lies beyond them is zeroed.
+Status fill(const checkpoint::TensorView& view, const std::string& name, const Shape& shape,
+            const model::ParameterSource& source, std::span<std::byte> out) {
+  const auto floats = [&] {
+    return std::span(reinterpret_cast<float*>(out.data()), out.size() / sizeof(float));
+  };
+  if (name.ends_with("mixer.A_log"))  // the parameter is A: see model/parameters.h
+    return checkpoint::read_decay(view, floats());
+  if (name.ends_with(".weight_scale")) {
+    const auto real = static_cast<std::size_t>(source.rows);
+    std::fill(floats().begin() + source.rows, floats().end(), 1.0F);
+    return checkpoint::read_int8_scales(view, source.first_row, floats().first(real));
+  }
+  const std::int64_t row = shape.elements() / shape.dims.front();
+  const auto real = static_cast<std::size_t>(source.rows * row * byte_size(shape.dtype));
+  std::fill(out.begin() + static_cast<std::ptrdiff_t>(real), out.end(), std::byte{0});
+  if (shape.dtype == DType::s8) {
+    std::vector<float> scales(static_cast<std::size_t>(source.rows));
+    return checkpoint::read_int8_rows(view, source.first_row,
+                                      {reinterpret_cast<std::int8_t*>(out.data()), real}, scales);
+  }
+  return checkpoint::read_range_as(view, source.first_row * row, shape.dtype, out.first(real));
+}
+
+Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
+                                 const std::string& name, const Shape& shape, const pjrt::Client& client,
+                                 const pjrt::Device& device) {
+  const model::ParameterSource source = model::source_of(spec.config, name, shape);
+  ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(source.tensor));
   const std::shared_ptr<std::byte> host = aligned_bytes(shape.bytes());
   if (!host)
     return fail(ErrorCode::resource_exhausted,
                 name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
-  if (name.ends_with("mixer.A_log")) {  // the parameter is A: see model/parameters.h
-    ADDER_CHECK(checkpoint::read_decay(
-        view, {reinterpret_cast<float*>(host.get()), static_cast<std::size_t>(shape.elements())}));
-  } else {
-    ADDER_CHECK(
-        checkpoint::read_as(view, shape.dtype, {host.get(), static_cast<std::size_t>(shape.bytes())}));
-  }
+  ADDER_CHECK(fill(view, name, shape, source, {host.get(), static_cast<std::size_t>(shape.bytes())}));
   checkpoint.release(view);
   return client.to_device_zero_copy(host, shape, device);
 }
@@ -69,7 +91,7 @@ Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const Mod
   model::visit(
       [&](const std::string& name, const Shape& shape, pjrt::Buffer& buffer) {
         if (!status) return;
-        if (auto loaded = load_tensor(checkpoint, name, shape, client, device)) {
+        if (auto loaded = load_tensor(checkpoint, spec, name, shape, client, device)) {
           buffer = *std::move(loaded);
           bar.advance(static_cast<std::uint64_t>(shape.bytes()));
         } else {

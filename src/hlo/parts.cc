@@ -13,8 +13,8 @@ using Origins = std::map<ValueId, int>;  // main's argument behind a value
 
 bool calls_functions(const Region& region) {
   return std::any_of(region.nodes.begin(), region.nodes.end(), [](const Node& node) {
-    return node.kind == OpKind::call ||
-           std::any_of(node.regions.begin(), node.regions.end(), [](const auto& r) { return calls_functions(*r); });
+    return node.kind == OpKind::call || std::any_of(node.regions.begin(), node.regions.end(),
+                                                    [](const auto& r) { return calls_functions(*r); });
   });
 }
 
@@ -58,8 +58,8 @@ struct Update {
   ValueId argument, next;
 };
 
-/// Cuts one region into groups, in an order in which they could run one after the other. A node that is walked
-/// (a call, a loop with calls) is a group of its own, without a function.
+/// Cuts one region into groups, in an order in which they could run one after the other. A node that is
+/// walked (a call, a loop with calls) is a group of its own, without a function.
 class Cutter {
  public:
   Cutter(const Function& function, const Region& region) : function_(function), region_(region) {}
@@ -160,7 +160,8 @@ void Cutter::complete(Part& part, const std::vector<Update>& updates) const {
     std::vector<ValueId> reads;
     read_by(*node, reads);
     for (ValueId id : reads)
-      if (defined.count(id) == 0 && std::find(part.inputs.begin(), part.inputs.end(), id) == part.inputs.end())
+      if (defined.count(id) == 0 &&
+          std::find(part.inputs.begin(), part.inputs.end(), id) == part.inputs.end())
         part.inputs.push_back(id);
   }
   for (ValueId output : part.outputs) {
@@ -231,7 +232,8 @@ class Walker {
     const Region& body = *node.regions[1];
     bind(body.arguments);
     std::vector<Update> updates;
-    for (std::size_t i = 0; i < body.yields.size(); ++i) updates.push_back({body.arguments[i], body.yields[i]});
+    for (std::size_t i = 0; i < body.yields.size(); ++i)
+      updates.push_back({body.arguments[i], body.yields[i]});
     region(f, body, updates, inner,
            times * std::get<WhileAttributes>(node.attributes).trip_count.value_or(1));
   }

@@ -9,10 +9,20 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 LanguageModel::LanguageModel(Module& module, const Mamba2Config& config, const Policy& policy)
     : module_(module), config_(config), policy_(policy) {}
 
+namespace {
+
+/// scale [V], tokens [B,T] -> [B,T].
+Value scales_at(Value scale, Value tokens) {
+  return view(take_rows(view(scale, {scale.dim(0), 1}), tokens), tokens.dims());
+}
+
+}  // namespace
+
 LanguageModel::Out LanguageModel::forward(const Params<Value>& w, Value tokens, const State<Value>& state,
                                           Value lengths) {
   hlo::Scope part(tokens.function(), "embedding");
-  Value x = convert(take_rows(w.embedding, tokens), DType::f32);  // [B,T,D]
+  Value x = convert(take_rows(w.embedding.weight, tokens), DType::f32);  // [B,T,D]
+  if (w.embedding.scale) x = x * expand_dims(scales_at(*w.embedding.scale, tokens), -1);
   part.next("layer");
   Out out{.hidden = {x}, .state = {}};
   for (std::size_t i = 0; i < w.layers.size(); ++i) {

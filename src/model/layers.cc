@@ -1,62 +1,26 @@
 #include "model/layers.h"
 
-#include <numeric>
-
 #include "hlo/arith.h"
+#include "model/reductions.h"
 
 namespace adder::model {
 
 using namespace hlo;  // NOLINT: graph code reads as mathematics
 
-namespace {
-
-/// x [1,I], weight [O,I] -> [1,O], the outputs cut into batches of O/splits.
-Value split_row_product(Value x, Value weight, std::int64_t splits, const DotOptions& options) {
-  while (weight.dim(0) % splits != 0) splits /= 2;
-  const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
-  Value parts = view(weight, {splits, outputs / splits, inputs});
-  Value y = dot_general(
-      parts, broadcast_to(x, {splits, inputs}),
-      {.lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {1}}, options);
-  return view(y, {1, outputs});
-}
-
-}  // namespace
-
-Value linear(const Policy& policy, Value x, Value weight, std::optional<Value> bias) {
+Value linear(const Policy& policy, Value x, const Matrix<Value>& w, std::optional<Value> bias) {
   Dims dims = x.dims();
   const std::int64_t inputs = dims.back(), rows = x.shape().elements() / inputs;
-  const DotOptions options{.precision = policy.precision, .result_dtype = DType::f32};
-  const bool narrow = weight.dtype() != DType::f32;
-  Value flat = view(x, {rows, inputs});  // [rows,I]
-  if (narrow) flat = convert(flat, weight.dtype());
-  Value y;  // [rows,O]
-  if (rows == 1 && !narrow && policy.row_splits > 1) {
-    y = split_row_product(flat, weight, policy.row_splits, options);
-  } else {
-    if (rows == 1 && narrow) flat = broadcast_to(flat, {policy.narrow_rows, inputs});
-    // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
-    y = dot_general(flat, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
-    y = slice_axis(y, 0, 0, rows);
-  }
+  Value y = product(policy, view(x, {rows, inputs}), w);  // [rows,O]
   if (bias) y = y + *bias;
-  dims.back() = weight.dim(0);
+  dims.back() = w.weight.dim(0);
   return view(y, dims);
 }
 
 namespace {
 
-/// 1 / sqrt(mean(x^2) + eps) over the last axis, kept as size 1. The sum of squares is a product: one pass,
-/// where compilers split a long reduction into several small programs.
+/// 1 / sqrt(mean(x^2) + eps) over the last axis, kept as size 1.
 Value inverse_rms(Value x, double eps) {
-  Dims batch(static_cast<std::size_t>(x.rank() - 1));
-  std::iota(batch.begin(), batch.end(), 0);
-  Value squares = dot_general(x, x,
-                              {.lhs_batching = batch,
-                               .rhs_batching = batch,
-                               .lhs_contracting = {x.rank() - 1},
-                               .rhs_contracting = {x.rank() - 1}});
-  return expand_dims(rsqrt(squares / static_cast<double>(x.dim(-1)) + eps), -1);
+  return rsqrt(row_sum(x * x) / static_cast<double>(x.dim(-1)) + eps);
 }
 
 }  // namespace

@@ -5,25 +5,14 @@
 #include <optional>
 
 #include "hlo/ops.h"
+#include "model/products.h"
 
 namespace adder::model {
 
 using hlo::Value;
 
-/// How the device should compute; per-platform choices are data, made by `engine`.
-struct Policy {
-  hlo::Precision precision = hlo::Precision::HIGHEST;
-  /// A product with one row is spelled as this many products over consecutive parts of the outputs, as a
-  /// batch dimension (fewer where they do not divide); 1: as any other product.
-  std::int64_t row_splits = 1;
-  /// A product with one row and bfloat16 weights repeats its row this often: some compilers have a fast path
-  /// from two rows on only.
-  std::int64_t narrow_rows = 1;
-};
-
-/// x [...,I] float32, weight [O,I] float32 or bfloat16 -> [...,O] float32. Bfloat16 weights round x to
-/// bfloat16 and accumulate in float32.
-Value linear(const Policy& policy, Value x, Value weight, std::optional<Value> bias = std::nullopt);
+/// x [...,I] float32 by `w` [O,I] -> [...,O] float32: see product().
+Value linear(const Policy& policy, Value x, const Matrix<Value>& w, std::optional<Value> bias = std::nullopt);
 
 /// x / sqrt(mean(x^2) + eps) · weight, over the last axis.
 Value rms_norm(Value x, Value weight, double eps);

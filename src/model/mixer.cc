@@ -22,15 +22,21 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
                const LayerState<Value>& s, Value lengths) {
   const std::int64_t b = x.dim(0), t = x.dim(1), gn = c.n_groups * c.d_state;
   hlo::Scope part(x.function(), "in_proj");
-  Value zxbcdt = linear(policy, x, w.in_proj, w.in_proj_bias);                 // [B,T,E+F+H]
-  const Values parts = split(zxbcdt, {c.d_inner(), c.conv_dim(), c.n_heads});  // z [E], xBC [F], dt [H]
+  Value xbcdt = linear(policy, x, w.in_proj_xbcdt);  // [B,T,F+H..]
+  Value z = linear(policy, x, w.in_proj_z);          // [B,T,E]
+  xbcdt = slice_axis(xbcdt, -1, 0, c.conv_dim() + c.n_heads);
+  if (w.in_proj_bias) {
+    z = z + slice_axis(*w.in_proj_bias, 0, 0, c.d_inner());
+    xbcdt = xbcdt + slice_axis(*w.in_proj_bias, 0, c.d_inner(), c.in_proj_dim());
+  }
+  const Values parts = split(xbcdt, {c.conv_dim(), c.n_heads});  // xBC [F], dt [H]
   part.next("conv");
-  auto [conv, window] = causal_conv(parts[1], s.conv, w.conv_weight, w.conv_bias, lengths);
+  auto [conv, window] = causal_conv(parts[0], s.conv, w.conv_weight, w.conv_bias, lengths);
   const Values xbc = split(silu(conv), {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
   Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});    // [B,T,H,P]
 
   part.next("gates");
-  Value delta = softplus(parts[2] + w.dt_bias);  // [B,T,H]
+  Value delta = softplus(parts[1] + w.dt_bias);  // [B,T,H]
   if (c.dt_min > 0) delta = hlo::max(delta, c.dt_min);
   if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
   delta = delta * valid(lengths, t);  // 0 on padding
@@ -42,7 +48,7 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
                             s.ssm);  // [B,T,H,P] [B,H,P,N]
   y = y + heads * expand_dims(w.d, -1);
   part.next("gated_norm");
-  y = gated_rms_norm(view(y, {b, t, c.d_inner()}), parts[0], w.gated_norm, c.n_groups, c.norm_eps);
+  y = gated_rms_norm(view(y, {b, t, c.d_inner()}), z, w.gated_norm, c.n_groups, c.norm_eps);
   part.next("out_proj");
   return {linear(policy, y, w.out_proj, w.out_proj_bias), {.conv = window, .ssm = ssm}};
 }

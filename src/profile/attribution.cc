@@ -6,7 +6,9 @@
 namespace adder::profile {
 namespace {
 
-bool starts_with(const std::string& text, std::string_view prefix) { return text.compare(0, prefix.size(), prefix) == 0; }
+bool starts_with(const std::string& text, std::string_view prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
 
 /// A device's raw rows are its streams; "XLA Ops" and the like repeat them, grouped.
 bool is_stream(const XPlane& plane, const XLine& line) {

@@ -36,20 +36,34 @@ struct ElementType {
 /// xla::PrimitiveType; what is not here has no size of interest.
 ElementType element_type(std::int64_t type) {
   switch (type) {
-    case 1: return {"pred", 1};
-    case 2: return {"s8", 1};
-    case 3: return {"s16", 2};
-    case 4: return {"s32", 4};
-    case 5: return {"s64", 8};
-    case 6: return {"u8", 1};
-    case 7: return {"u16", 2};
-    case 8: return {"u32", 4};
-    case 9: return {"u64", 8};
-    case 10: return {"f16", 2};
-    case 11: return {"f32", 4};
-    case 12: return {"f64", 8};
-    case 16: return {"bf16", 2};
-    default: return {"?", 0};
+    case 1:
+      return {"pred", 1};
+    case 2:
+      return {"s8", 1};
+    case 3:
+      return {"s16", 2};
+    case 4:
+      return {"s32", 4};
+    case 5:
+      return {"s64", 8};
+    case 6:
+      return {"u8", 1};
+    case 7:
+      return {"u16", 2};
+    case 8:
+      return {"u32", 4};
+    case 9:
+      return {"u64", 8};
+    case 10:
+      return {"f16", 2};
+    case 11:
+      return {"f32", 4};
+    case 12:
+      return {"f64", 8};
+    case 16:
+      return {"bf16", 2};
+    default:
+      return {"?", 0};
   }
 }
 
@@ -87,16 +101,25 @@ Result<Instruction> read_instruction(std::string_view message) {
   Instruction out;
   ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
     switch (f.number) {
-      case 1: out.name = f.bytes; return {};
-      case 2: out.opcode = f.bytes; return {};
-      case 3: return read_shape(f.bytes, 0, out.shape, out.bytes);
+      case 1:
+        out.name = f.bytes;
+        return {};
+      case 2:
+        out.opcode = f.bytes;
+        return {};
+      case 3:
+        return read_shape(f.bytes, 0, out.shape, out.bytes);
       case 7:
         return read_fields(f.bytes, [&](const WireField& m) -> Status {
           if (m.number == 2) out.op_name = m.bytes;
           return {};
         });
-      case 28: out.target = f.bytes; return {};
-      case 35: out.id = f.as_signed(); return {};
+      case 28:
+        out.target = f.bytes;
+        return {};
+      case 35:
+        out.id = f.as_signed();
+        return {};
       case 36:
       case 38: {
         ADDER_TRY(const auto ids, integers(f));
@@ -104,8 +127,11 @@ Result<Instruction> read_instruction(std::string_view message) {
         to.insert(to.end(), ids.begin(), ids.end());
         return {};
       }
-      case 43: out.backend = f.bytes; return {};
-      default: return {};
+      case 43:
+        out.backend = f.bytes;
+        return {};
+      default:
+        return {};
     }
   }));
   return out;
@@ -133,9 +159,9 @@ Result<Hlo> read_module(std::string_view message) {
 }
 
 bool is_free(std::string_view opcode) {
-  static const std::set<std::string_view> kFree{"parameter",      "constant",  "tuple",        "get-tuple-element",
-                                                "bitcast",        "after-all", "partition-id", "replica-id",
-                                                "opt-barrier",    "add-dependency"};
+  static const std::set<std::string_view> kFree{
+      "parameter", "constant",     "tuple",      "get-tuple-element", "bitcast",
+      "after-all", "partition-id", "replica-id", "opt-barrier",       "add-dependency"};
   return kFree.count(opcode) > 0;
 }
 
@@ -175,8 +201,8 @@ class Collector {
     }
   }
 
-  Kernel kernel(const Instruction& i, const std::map<std::int64_t, const Instruction*>& by_id, std::int64_t times,
-                bool in_loop) const {
+  Kernel kernel(const Instruction& i, const std::map<std::int64_t, const Instruction*>& by_id,
+                std::int64_t times, bool in_loop) const {
     Kernel out{.name = std::string(i.name),
                .opcode = std::string(i.target.empty() ? i.opcode : i.target),
                .op_name = std::string(i.op_name),
@@ -212,8 +238,9 @@ Result<std::vector<Kernel>> kernels_of(std::string_view format, std::string_view
       return {};
     }));
   } else if (format != "hlo") {
-    return fail(ErrorCode::unsupported,
-                fmt::format("an optimised program in the format '{}': expected hlo or hlo_with_config", format));
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("an optimised program in the format '{}': expected hlo or hlo_with_config", format));
   }
   ADDER_TRY(const Hlo hlo, read_module(module));
   return Collector(hlo).run();

@@ -12,7 +12,8 @@ std::string Trace::json() const {
   using Json = nlohmann::ordered_json;
   Json events = Json::array();
   const auto metadata = [&](const char* what, int process, int thread, const std::string& name) {
-    events.push_back({{"ph", "M"}, {"name", what}, {"pid", process}, {"tid", thread}, {"args", {{"name", name}}}});
+    events.push_back(
+        {{"ph", "M"}, {"name", what}, {"pid", process}, {"tid", thread}, {"args", {{"name", name}}}});
   };
   for (const auto& [process, name] : processes_) metadata("process_name", process, 0, name);
   for (const Thread& t : threads_) metadata("thread_name", t.process, t.thread, t.name);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Chrome trace files, which chrome://tracing and ui.perfetto.dev open: the JSON object form of Google's "Trace
-// Event Format".
+// Chrome trace files, which chrome://tracing and ui.perfetto.dev open: the JSON object form of Google's
+// "Trace Event Format".
 
 #include <string>
 #include <utility>
@@ -12,7 +12,7 @@ namespace adder::profile {
 /// One span on one row. Times are microseconds.
 struct TraceSpan {
   std::string name;
-  std::string category;   ///< the part, or empty
+  std::string category;  ///< the part, or empty
   double start_us = 0, duration_us = 0;
   int process = 0, thread = 0;
   std::vector<std::pair<std::string, std::string>> details;  ///< shown when the span is clicked

@@ -12,7 +12,12 @@ TEST(TraceTest, WritesSpansAndNames) {
   EXPECT_TRUE(trace.empty());
   trace.name_process(1, "decode");
   trace.name_thread(1, 2, "parts");
-  trace.add({.name = "in_proj", .category = "mixer", .start_us = 1.5, .duration_us = 2, .process = 1, .thread = 2,
+  trace.add({.name = "in_proj",
+             .category = "mixer",
+             .start_us = 1.5,
+             .duration_us = 2,
+             .process = 1,
+             .thread = 2,
              .details = {{"layer", "3"}}});
   trace.add({.name = "\xff\"quoted\"", .category = "", .details = {}});
   const auto json = nlohmann::json::parse(trace.json());

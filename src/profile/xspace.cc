@@ -63,9 +63,8 @@ class PlaneReader {
       if (f.number == 4) events_[metadata.id] = std::move(metadata);
       return {};
     }));
-    ADDER_CHECK(read_fields(message_, [&](const WireField& f) -> Status {
-      return f.number == 3 ? line(f.bytes) : Status();
-    }));
+    ADDER_CHECK(read_fields(
+        message_, [&](const WireField& f) -> Status { return f.number == 3 ? line(f.bytes) : Status(); }));
     return std::move(plane_);
   }
 

@@ -11,13 +11,14 @@ std::string entry(std::uint32_t field, std::uint64_t id, const std::string& mess
   return text(field, number(1, id) + text(2, message));
 }
 
-/// One GPU plane: a kernel whose instruction stands in its metadata by reference, another whose op_name stands
-/// in the event; the metadata comes after the line that uses it.
+/// One GPU plane: a kernel whose instruction stands in its metadata by reference, another whose op_name
+/// stands in the event; the metadata comes after the line that uses it.
 std::string space() {
   const std::string kernel = number(1, 10) + number(2, 500) + number(3, 2000);
   const std::string second =
       number(1, 11) + number(2, 4000) + number(3, 1000) + text(4, number(1, 2) + text(5, "layer/mixer/conv"));
-  const std::string line = number(1, 7) + text(2, "Stream #7") + number(3, 3) + text(4, kernel) + text(4, second);
+  const std::string line =
+      number(1, 7) + text(2, "Stream #7") + number(3, 3) + text(4, kernel) + text(4, second);
   const std::string plane =
       text(2, "/device:GPU:0") + text(3, line) +
       entry(4, 10, number(1, 10) + text(2, "gemm") + text(5, number(1, 1) + number(7, 3))) +

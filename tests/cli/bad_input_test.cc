@@ -216,7 +216,7 @@ TEST_F(BadInput, Usage) {
       {generate({"--ids", "1", "--repeat-penalty", "0"}), "repetition_penalty"},
       {generate({"--ids", "1", "--seed", "-2"}), "--seed"},
       {generate({"--ids", "1", "--stop", ""}), "--stop"},
-      {generate({"--ids", "1", "--dtype", "int8"}), "{f32,bf16}"},
+      {generate({"--ids", "1", "--dtype", "int4"}), "{f32,bf16,int8}"},
       {generate({"--ids", "1", "--precision", "low"}), "{highest,default}"},
       {generate({"--ids", "1", "--device", "-1"}), "--device"},
       {{"generate", "--ids", "1"}, "--model is required"},

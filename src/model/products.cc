@@ -1,0 +1,119 @@
+#include "model/products.h"
+
+#include <array>
+
+#include "hlo/arith.h"
+#include "model/reductions.h"
+
+namespace adder::model {
+
+using namespace hlo;  // NOLINT: graph code reads as mathematics
+
+namespace {
+
+constexpr Spelling plain(std::string_view name, std::int64_t parts, std::int64_t repeat) {
+  return {.name = name, .parts = parts, .repeat = repeat, .weights_first = false};
+}
+constexpr Spelling first(std::string_view name, std::int64_t parts, std::int64_t repeat) {
+  return {.name = name, .parts = parts, .repeat = repeat, .weights_first = true};
+}
+
+// Weights first with one row and parts is how XLA's matrix-vector code is reached for a batch.
+constexpr std::array kFloat32{plain("plain", 1, 1), first("parts2", 2, 1), first("parts4", 4, 1),
+                              first("parts8", 8, 1)};
+constexpr std::array kBfloat16{plain("plain", 1, 1),  plain("rows2", 1, 2),   plain("rows4", 1, 4),
+                               first("first4", 1, 4), plain("rows2x2", 2, 2), first("first4x8", 8, 4)};
+constexpr std::array kInt8{plain("plain", 1, 1),      plain("rows2", 1, 2),      first("first2", 1, 2),
+                           first("first2x4", 4, 2),   first("first2x6", 6, 2),   first("first2x8", 8, 2),
+                           first("first2x12", 12, 2), first("first2x16", 16, 2), first("first4x28", 28, 4)};
+
+/// x [1,I], weight [O,I] -> [1,O] in the type that `options` accumulates in.
+Value spelled(const Spelling& s, Value x, Value weight, const DotOptions& options) {
+  const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
+  if (!s.weights_first && s.parts == 1) {
+    // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
+    Value rows = broadcast_to(x, {s.repeat, inputs});
+    Value y = dot_general(rows, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+    return slice_axis(y, 0, 0, 1);
+  }
+  Value parts = view(weight, {s.parts, outputs / s.parts, inputs});
+  if (s.repeat == 1) {
+    Value y = dot_general(
+        parts, broadcast_to(x, {s.parts, inputs}),
+        {.lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {1}}, options);
+    return view(y, {1, outputs});
+  }
+  Value rows = broadcast_to(view(x, {1, 1, inputs}), {s.parts, s.repeat, inputs});
+  const DotDims dims{
+      .lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {2}};
+  if (!s.weights_first) {
+    Value y = dot_general(rows, parts, dims, options);  // [parts,repeat,O/parts]
+    return view(slice_axis(y, 1, 0, 1), {1, outputs});
+  }
+  Value y = dot_general(parts, rows, dims, options);  // [parts,O/parts,repeat]
+  return view(slice_axis(y, 2, 0, 1), {1, outputs});
+}
+
+Value many_rows(Value x, Value weight, const DotOptions& options) {
+  return dot_general(x, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+}
+
+struct Quantised {
+  Value values;  ///< s8 [R,I]
+  Value scale;   ///< [R,1]
+};
+Quantised quantise_rows(Value x) {
+  Value peak = hlo::max(row_max_abs(x), 1e-30);  // a row of zeros stays one
+  Value scaled = round_nearest_even(x * (127.0 / peak));
+  return {convert(scaled, DType::s8), peak * (1.0 / 127.0)};
+}
+
+/// `multiply(x, weight, options)` with the conversions that the weights' type asks for.
+template <class Multiply>
+Value with_types(hlo::Precision precision, Value x, const Matrix<Value>& w, Multiply&& multiply) {
+  if (w.weight.dtype() == DType::s8) {
+    const Quantised q = quantise_rows(x);
+    Value sums =
+        multiply(q.values, w.weight, DotOptions{.precision = Precision::DEFAULT, .result_dtype = DType::s32});
+    return convert(sums, DType::f32) * q.scale * *w.scale;
+  }
+  const DotOptions options{.precision = precision, .result_dtype = DType::f32};
+  return multiply(w.weight.dtype() == DType::f32 ? x : convert(x, w.weight.dtype()), w.weight, options);
+}
+
+}  // namespace
+
+std::span<const Spelling> spellings(DType weight) {
+  if (weight == DType::s8) return kInt8;
+  if (weight == DType::bf16) return kBfloat16;
+  return kFloat32;
+}
+
+std::optional<Spelling> find_spelling(DType weight, std::string_view name) {
+  for (const Spelling& s : spellings(weight))
+    if (s.name == name) return s;
+  return std::nullopt;
+}
+
+std::string product_key(const Shape& weight) { return to_string(weight); }
+
+Spelling Policy::spelling_of(const Shape& weight) const {
+  if (const auto found = spelling.find(product_key(weight)); found != spelling.end()) return found->second;
+  if (const auto found = otherwise.find(weight.dtype);
+      found != otherwise.end() && found->second.applies(weight))
+    return found->second;
+  return spellings(weight.dtype).front();
+}
+
+Value one_row_product(const Spelling& spelling, hlo::Precision precision, Value x, const Matrix<Value>& w) {
+  return with_types(precision, x, w, [&](Value row, Value weight, const DotOptions& options) {
+    return spelled(spelling, row, weight, options);
+  });
+}
+
+Value product(const Policy& policy, Value x, const Matrix<Value>& w) {
+  if (x.dim(0) == 1) return one_row_product(policy.spelling_of(w.weight.shape()), policy.precision, x, w);
+  return with_types(policy.precision, x, w, many_rows);
+}
+
+}  // namespace adder::model
