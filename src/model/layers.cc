@@ -20,7 +20,7 @@ namespace {
 
 /// 1 / sqrt(mean(x^2) + eps) over the last axis, kept as size 1.
 Value inverse_rms(Value x, double eps) {
-  return rsqrt(row_sum(x * x) / static_cast<double>(x.dim(-1)) + eps);
+  return rsqrt(row_sum_of_squares(x) / static_cast<double>(x.dim(-1)) + eps);
 }
 
 }  // namespace

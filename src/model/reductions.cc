@@ -1,5 +1,7 @@
 #include "model/reductions.h"
 
+#include <functional>
+
 #include "hlo/arith.h"
 
 namespace adder::model {
@@ -8,13 +10,13 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
-constexpr std::int64_t kLargestFactor = 31, kFewRows = 8;
+constexpr std::int64_t kLongest = 31, kFewRows = 8;
 
-/// `size` as a product of factors up to kLargestFactor; empty where there is none.
+/// `size` as a product of factors up to kLongest; empty where there is none.
 Dims factors(std::int64_t size) {
   Dims out;
-  while (size > kLargestFactor) {
-    std::int64_t factor = kLargestFactor;
+  while (size > kLongest) {
+    std::int64_t factor = kLongest;
     while (factor > 1 && size % factor != 0) --factor;
     if (factor == 1) return {};
     out.push_back(factor);
@@ -24,23 +26,31 @@ Dims factors(std::int64_t size) {
   return out;
 }
 
-Value reduce_rows(Value x, Reduction reduction) {
+/// Reduces the last axis of x, whose elements are >= 0, in steps of kLongest at most. `keep` leaves such
+/// values as they are; it stands between the steps so that the compiler does not merge them.
+Value reduce_rows(Value x, Reduction reduction, const std::function<Value(Value)>& keep) {
   Dims kept = x.dims();
   const std::int64_t inputs = kept.back(), rows = x.shape().elements() / inputs;
   kept.back() = 1;
   const Dims cut = rows <= kFewRows ? factors(inputs) : Dims{};
   if (cut.empty()) return view(reduce(x, reduction, {x.rank() - 1}), kept);
-  Dims dims{rows}, axes;
-  for (const std::int64_t factor : cut) {
-    axes.push_back(static_cast<std::int64_t>(dims.size()));
-    dims.push_back(factor);
+  Dims dims{rows};
+  dims.insert(dims.end(), cut.begin(), cut.end());
+  Value y = view(x, dims);
+  for (std::size_t i = 0; i < cut.size(); ++i) {
+    y = reduce(y, reduction, {y.rank() - 1});
+    if (i + 1 < cut.size()) y = keep(y);
   }
-  return view(reduce(view(x, dims), reduction, axes), kept);
+  return view(y, kept);
 }
 
 }  // namespace
 
-Value row_sum(Value x) { return reduce_rows(x, Reduction::add); }
-Value row_max_abs(Value x) { return reduce_rows(abs(x), Reduction::maximum); }
+Value row_sum_of_squares(Value x) {
+  return reduce_rows(x * x, Reduction::add, [](Value y) { return hlo::max(y, 0); });
+}
+Value row_max_abs(Value x) {
+  return reduce_rows(abs(x), Reduction::maximum, [](Value y) { return abs(y); });
+}
 
 }  // namespace adder::model
