@@ -13,11 +13,11 @@ namespace adder::hlo {
 /// (reshape, slice, broadcast) belong to whoever uses them, as compilers fuse them there, and may occur in
 /// several parts. A scope is one part unless others interleave with it.
 struct Part {
-  std::string scope;                 ///< empty: outside of every scope
+  std::string scope;                   ///< empty: outside of every scope
   const Function* function = nullptr;  ///< whose nodes these are; the Module must outlive the part
-  std::vector<const Node*> nodes;    ///< in program order
-  std::vector<ValueId> inputs;       ///< values of `function` that the part reads, in order of first use
-  std::vector<ValueId> outputs;      ///< values that others read
+  std::vector<const Node*> nodes;      ///< in program order
+  std::vector<ValueId> inputs;         ///< values of `function` that the part reads, in order of first use
+  std::vector<ValueId> outputs;        ///< values that others read
   /// For each output, the index of the input whose next value it is (a state, updated in place); else -1.
   std::vector<int> updates;
 
@@ -32,9 +32,12 @@ struct Part {
   const Shape& shape(ValueId id) const { return function->body().values[id].shape; }
 };
 
-/// All parts of what main runs, in the order in which they first run. Functions are walked once for each call;
-/// loops that call functions are walked, all other loops are nodes like any other.
-std::vector<Part> parts_of(const Function& main);
+inline constexpr int kAnyDepth = 1 << 20;
+
+/// All parts of what main runs, in the order in which they first run. Functions are walked once for each
+/// call; loops that call functions are walked, all other loops are nodes like any other. Of a scope's path
+/// the first `depth` names count: with 1, "mixer/conv" and "mixer/gates" are one part, "mixer".
+std::vector<Part> parts_of(const Function& main, int depth = kAnyDepth);
 
 /// Appends the part's nodes to `into`, which belongs to another module; `inputs` stand for part.inputs.
 /// Returns the values of part.outputs.
