@@ -52,7 +52,8 @@ Error take_profiler_error(const ProfilerTable* table, const char* function, Plug
 }
 
 template <class Args>
-Status invoke(const ProfilerTable* table, const char* name, PluginProfilerError* (*function)(Args*), Args& args) {
+Status invoke(const ProfilerTable* table, const char* name, PluginProfilerError* (*function)(Args*),
+              Args& args) {
   if (PluginProfilerError* error = function(&args)) return fail(take_profiler_error(table, name, error));
   return {};
 }

@@ -2,8 +2,8 @@
 
 // Inside this room only. The ABI of the profiler extension, which the pinned header does not ship, in our own
 // words: field for field what xla/pjrt/c/pjrt_c_api_profiler_extension.h and
-// xla/backends/profiler/plugin/profiler_c_api.h of openxla/xla lay down. Every struct begins with its size, so
-// that either side can tell how far the other's reaches.
+// xla/backends/profiler/plugin/profiler_c_api.h of openxla/xla lay down. Every struct begins with its size,
+// so that either side can tell how far the other's reaches.
 
 #include "pjrt/api.h"
 
