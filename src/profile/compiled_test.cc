@@ -12,8 +12,8 @@ std::string shape(std::initializer_list<std::uint64_t> dims) {
   return number(2, kF32) + packed(3, dims);
 }
 
-std::string instruction(std::uint64_t id, const std::string& name, const std::string& opcode, const std::string& dims,
-                        const std::string& more = "") {
+std::string instruction(std::uint64_t id, const std::string& name, const std::string& opcode,
+                        const std::string& dims, const std::string& more = "") {
   return text(2, text(1, name) + text(2, opcode) + text(3, dims) + number(35, id) + more);
 }
 std::string op_name(const std::string& name) { return text(7, text(2, name)); }
@@ -27,10 +27,10 @@ std::string module() {
       instruction(1, "p0", "parameter", shape({2, 4})) + instruction(2, "p1", "parameter", shape({4, 8})) +
       instruction(3, "dot.1", "dot", shape({2, 8}), packed(36, {1, 2}) + op_name("layer/in_proj")) +
       instruction(4, "while.1", "while", text(4, shape({2, 8})),
-                  packed(36, {3}) + packed(38, {20, 30}) +
-                      text(43, R"({"known_trip_count":{"n":"3"}})"));
-  const std::string body = instruction(5, "p", "parameter", shape({2, 8})) +
-                           instruction(6, "fusion.1", "fusion", shape({2, 8}), packed(36, {5}) + packed(38, {40}));
+                  packed(36, {3}) + packed(38, {20, 30}) + text(43, R"({"known_trip_count":{"n":"3"}})"));
+  const std::string body =
+      instruction(5, "p", "parameter", shape({2, 8})) +
+      instruction(6, "fusion.1", "fusion", shape({2, 8}), packed(36, {5}) + packed(38, {40}));
   const std::string condition = instruction(7, "c", "parameter", shape({2, 8}));
   const std::string fused =
       instruction(8, "q", "parameter", shape({2, 8})) +
@@ -57,6 +57,34 @@ TEST(CompiledTest, ListsKernelsWithTheirOriginsAndBytes) {
   EXPECT_TRUE(fusion.in_loop);
 }
 
+TEST(CompiledTest, NamesWhatLostItsNameAfterItsNeighbours) {
+  // input -> scale [gates] -> dot -> bitcast -> norm's two steps, the second with a name; a copy of the
+  // input.
+  const std::string entry =
+      instruction(1, "p", "parameter", shape({4})) +
+      instruction(2, "scale", "multiply", shape({4}), packed(36, {1, 1}) + op_name("gates")) +
+      instruction(3, "dot", "dot", shape({4}), packed(36, {1, 2})) +
+      instruction(4, "b", "bitcast", shape({2, 2}), packed(36, {3})) +
+      instruction(5, "square", "multiply", shape({2, 2}), packed(36, {4, 4})) +
+      instruction(6, "root", "rsqrt", shape({2, 2}), packed(36, {5}) + op_name("norm")) +
+      instruction(7, "copied", "copy", shape({4}), packed(36, {1}));
+  const auto kernels = kernels_of("hlo", computation(1, entry) + number(6, 1));
+  ASSERT_TRUE(kernels);
+  std::vector<std::string> origins;
+  for (const Kernel& k : *kernels) origins.push_back(k.name + ":" + k.op_name);
+  EXPECT_THAT(origins,
+              testing::ElementsAre("scale:gates", "dot:gates", "square:norm", "root:norm", "copied:"));
+}
+
+TEST(CompiledTest, CountsOfATableOnlyWhatIsGathered) {
+  const std::string entry = instruction(1, "table", "parameter", shape({1000, 8})) +
+                            instruction(2, "i", "parameter", shape({1})) +
+                            instruction(3, "row", "gather", shape({1, 8}), packed(36, {1, 2}));
+  const auto kernels = kernels_of("hlo", computation(1, entry) + number(6, 1));
+  ASSERT_TRUE(kernels);
+  EXPECT_EQ(kernels->at(0).bytes, 4 * (8 + 8 + 1));
+}
+
 TEST(CompiledTest, UnwrapsTheConfig) {
   const auto kernels = kernels_of("hlo_with_config", text(1, module()) + text(2, "config"));
   ASSERT_TRUE(kernels);
@@ -70,7 +98,8 @@ TEST(CompiledTest, RefusesOtherFormats) {
 }
 
 TEST(CompiledTest, EndsOnALoopThatCallsItself) {
-  const std::string self = text(3, instruction(1, "w", "while", shape({1}), packed(38, {1, 1})) + number(5, 1));
+  const std::string self =
+      text(3, instruction(1, "w", "while", shape({1}), packed(38, {1, 1})) + number(5, 1));
   EXPECT_TRUE(kernels_of("hlo", self + number(6, 1)));
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Chrome trace files, which chrome://tracing and ui.perfetto.dev open: the JSON object form of Google's "Trace
-// Event Format".
+// Chrome trace files, which chrome://tracing and ui.perfetto.dev open: the JSON object form of Google's
+// "Trace Event Format".
 
 #include <string>
 #include <utility>
@@ -12,7 +12,7 @@ namespace adder::profile {
 /// One span on one row. Times are microseconds.
 struct TraceSpan {
   std::string name;
-  std::string category;   ///< the part, or empty
+  std::string category;  ///< the part, or empty
   double start_us = 0, duration_us = 0;
   int process = 0, thread = 0;
   std::vector<std::pair<std::string, std::string>> details;  ///< shown when the span is clicked
@@ -23,6 +23,8 @@ class Trace {
   void name_process(int process, std::string name) { processes_.emplace_back(process, std::move(name)); }
   void name_thread(int process, int thread, std::string name);
   void add(TraceSpan span) { spans_.push_back(std::move(span)); }
+  /// Adds all of `other`, its processes numbered after those here and their names begun with `prefix`.
+  void append(const Trace& other, const std::string& prefix);
   bool empty() const { return spans_.empty(); }
   /// The file's contents. Text that is not UTF-8 is made so.
   std::string json() const;

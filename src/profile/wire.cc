@@ -52,7 +52,8 @@ Result<std::optional<WireField>> WireReader::next() {
     case 2: {
       ADDER_TRY(const std::uint64_t length, varint());
       if (length > rest_.size())
-        return corrupt(fmt::format("field {} holds {} bytes, but {} are left", field.number, length, rest_.size()));
+        return corrupt(
+            fmt::format("field {} holds {} bytes, but {} are left", field.number, length, rest_.size()));
       field.bytes = rest_.substr(0, length);
       field.delimited = true;
       rest_.remove_prefix(length);
@@ -73,8 +74,9 @@ Result<std::vector<std::int64_t>> integers(const WireField& field) {
     bool more = true;
     while (more) {
       if (rest.empty() || shift >= 64)
-        return fail(ErrorCode::corrupt, fmt::format("protocol buffer: field {}: a packed number is {}", field.number,
-                                                    rest.empty() ? "cut short" : "longer than 64 bits"));
+        return fail(ErrorCode::corrupt,
+                    fmt::format("protocol buffer: field {}: a packed number is {}", field.number,
+                                rest.empty() ? "cut short" : "longer than 64 bits"));
       const auto byte = static_cast<std::uint8_t>(rest.front());
       rest.remove_prefix(1);
       value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
