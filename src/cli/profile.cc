@@ -21,6 +21,7 @@ struct ProfileCommandOptions {
 };
 
 double flops(const hlo::Cost& cost) { return static_cast<double>(cost.dot_flops + cost.elementwise_flops); }
+double mega(double amount) { return amount / 1e6; }
 /// Thousands of millions a second.
 double giga(double amount, double ms) { return ms > 0 ? amount / ms / 1e6 : 0; }
 double share(double ms, double all) { return all > 0 ? ms / all : 0; }
@@ -75,18 +76,23 @@ std::string parts_table(const engine::RunProfile& run) {
                    "its parts, timed on their own as sub-programs (the plugin has no profiler, or it was "
                    "not asked): {:.3f} ms\n\n",
                    all);
-  out += "| part | ms | share | runs | us a run | kernels | GB/s | GFLOP/s |\n";
-  out += "|---|---:|---:|---:|---:|---:|---:|---:|\n";
+  out += "| part | ms | share | runs | us a run | kernels | MB | MFLOP | GB/s | GFLOP/s |\n";
+  out += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
   double kernels = 0;
+  hlo::Cost sum;
   for (const engine::PartProfile& p : run.parts) {
-    out += fmt::format("| {} | {:.3f} | {:.1f}% | {:g} | {:.1f} | {} | {:.1f} | {:.1f} |\n", p.part, p.ms,
-                       100 * share(p.ms, all), p.runs, p.runs > 0 ? 1e3 * p.ms / p.runs : 0,
+    out += fmt::format("| {} | {:.3f} | {:.1f}% | {:g} | {:.1f} | {} | {:.3f} | {:.2f} | {:.1f} | {:.1f} |\n",
+                       p.part, p.ms, 100 * share(p.ms, all), p.runs, p.runs > 0 ? 1e3 * p.ms / p.runs : 0,
                        p.kernels < 0 ? "?" : fmt::format("{:.0f}", p.kernels),
+                       mega(static_cast<double>(p.cost.bytes)), mega(flops(p.cost)),
                        giga(static_cast<double>(p.cost.bytes), p.ms), giga(flops(p.cost), p.ms));
     kernels += std::max(p.kernels, 0.0);
+    sum += p.cost;
   }
-  out += fmt::format("| all parts | {:.3f} | 100% | | | {} | | |\n", all,
-                     run.kernels_unknown.empty() ? fmt::format("{:.0f}", kernels) : "?");
+  out += fmt::format("| all parts | {:.3f} | 100% | | | {} | {:.3f} | {:.2f} | {:.1f} | {:.1f} |\n", all,
+                     run.kernels_unknown.empty() ? fmt::format("{:.0f}", kernels) : "?",
+                     mega(static_cast<double>(sum.bytes)), mega(flops(sum)),
+                     giga(static_cast<double>(sum.bytes), all), giga(flops(sum), all));
   if (!run.kernels_unknown.empty()) out += fmt::format("\nkernels: {}\n", run.kernels_unknown);
   return out + "\n";
 }
