@@ -308,6 +308,49 @@ def suite_seeds():
     put("suite_fuzz", "huge", compact({**suite, "models": [{**model, "sample_tokens": 1e308, "model": "`'<script>"}]}))
     empty = {name: [] for name in experiments}
     put("suite_fuzz", "empty", compact({**suite, "models": [{**model, "experiments": empty}] * 2}))
+# protocol buffers: what a plugin's profiler and compiler hand out
+
+
+def varint(value):
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number, value):
+    """An integer as a varint; text, bytes or a list of fields as a length-delimited field."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else b"".join(value) if isinstance(value, list) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def profile_seeds():
+    def named(number, key, *fields):
+        return field(number, [field(1, key), field(2, [field(1, key), *fields])])
+
+    event = field(4, [field(1, 10), field(2, 500), field(3, 2000), field(4, [field(1, 2), field(5, "mixer/conv")])])
+    plane = [field(2, "/device:GPU:0"),
+             field(3, [field(1, 7), field(2, "Stream #7"), field(3, 3), event]),
+             named(4, 10, field(2, "gemm"), field(5, [field(1, 1), field(7, 3)])),
+             named(5, 1, field(2, "hlo_op")), named(5, 2, field(2, "tf_op")), named(5, 3, field(2, "dot.3"))]
+    put("profile_fuzz", "xspace", b"x" + field(1, plane))
+    shape = [field(2, 11), field(3, varint(2) + varint(8))]
+
+    def instruction(number, opcode, *fields):
+        return field(2, [field(1, opcode), field(2, opcode), field(3, shape), field(35, number), *fields])
+
+    body = [instruction(5, "parameter"), instruction(6, "fusion", field(36, 5), field(38, 40)), field(5, 20)]
+    entry = [instruction(1, "parameter"), instruction(3, "dot", field(36, varint(1) + varint(1)), field(7, [field(2, "head")])),
+             instruction(4, "while", field(36, 3), field(38, varint(20) + varint(20)),
+                         field(43, '{"known_trip_count":{"n":"3"}}')), field(5, 10)]
+    fused = [instruction(8, "add", field(7, [field(2, "norm")])), field(5, 40)]
+    module = field(3, entry) + field(3, body) + field(3, fused) + field(6, 10)
+    put("profile_fuzz", "hlo", b"h" + module)
+    put("profile_fuzz", "hlo-with-config", b"c" + field(1, module))
+    put("profile_fuzz", "cut-short", b"x" + field(1, plane)[:-3])
 
 
 if __name__ == "__main__":
@@ -317,3 +360,4 @@ if __name__ == "__main__":
     config_seeds()
     tokenizer_seeds()
     suite_seeds()
+    profile_seeds()

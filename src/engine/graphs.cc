@@ -51,6 +51,7 @@ std::vector<NamedValue> named(const State<Value>& state) {
 Value last_real(Value x, Value lengths) {
   const std::int64_t b = x.dim(0), t = x.dim(1), d = x.dim(2);
   if (t == 1) return view(x, {b, d});
+  const Scope part(x.function(), "last_row");
   Value rows = iota(x.function(), Shape{DType::s32, {b, 1}}, 0);
   Value index = concatenate({rows, view(hlo::max(lengths - 1, 0), {b, 1})}, 1);  // [B,2]
   return gather(
@@ -62,6 +63,7 @@ Value last_real(Value x, Value lengths) {
 /// logits [B,T,V], targets s32 [B,T] -> [B,T]: log softmax at the targets; rows from `vocab_size` up do not
 /// count.
 Value log_probability(Value logits, Value targets, std::int64_t vocab_size) {
+  const Scope part(logits.function(), "scores");
   Value id = iota(logits.function(), Shape{DType::s32, {1, 1, logits.dim(2)}}, 2);
   Value real =
       hlo::where(lt(id, static_cast<double>(vocab_size)), logits, -std::numeric_limits<double>::infinity());
@@ -139,8 +141,9 @@ Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& s
   Value one = convert(active, DType::s32);  // [B] 1 where active
   const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state, one);
   Value hidden = lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model}));
+  Value logits = lm.logits(w, hidden);
   Scope part(f, "sampler");
-  const Draw draw = sample(spec.sampler, sampler, lm.logits(w, hidden), model.config.vocab_size, c.history,
+  const Draw draw = sample(spec.sampler, sampler, logits, model.config.vocab_size, c.history,
                            uniform(sampler.key, c.counter));
 
   part.next("bookkeeping");

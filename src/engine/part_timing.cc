@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -205,7 +206,9 @@ Result<double> slope(Loop& loop, std::int64_t repetitions) {
   return median(slopes);
 }
 
-Cost cost_alone(const Part& part) {
+}  // namespace
+
+Cost cost_of(const Part& part) {
   Module module("cost");
   Function& f = module.main();
   Values inputs;
@@ -216,26 +219,24 @@ Cost cost_alone(const Part& part) {
   return module.cost();
 }
 
-}  // namespace
-
-Result<PartTiming> time_part(const Engine& engine, const Part& part, const std::vector<std::string>& names,
-                             bool all_sites, std::int64_t repetitions) {
+Result<double> time_part(const Engine& engine, const Part& part,
+                         const std::vector<std::string>& argument_names, const TimingOptions& options) {
   std::map<std::string, const pjrt::Buffer*> weights;
   model::visit([&](const std::string& name, const pjrt::Buffer& b) { weights[name] = &b; }, engine.weights());
-  PartTiming timing{.scope = part.scope};
-  for (const auto& site : part.sites) timing.runs += site.times;
-  const std::size_t sites = all_sites ? part.sites.size() : 1;
-  LoopWriter writer(part, weights, names, sites);
-  const std::string text = writer.write();
-  auto loop = Loop::make(engine, text, writer.arguments());
-  if (!loop) return fail(std::move(loop).error());
-  ADDER_TRY(const double trip, slope(*loop, repetitions));
-  timing.ms = 1e3 * trip / static_cast<double>(sites) * static_cast<double>(timing.runs);
-  const Cost once = cost_alone(part);
-  timing.cost = {.dot_flops = once.dot_flops * timing.runs,
-                 .elementwise_flops = once.elementwise_flops * timing.runs,
-                 .bytes = once.bytes * timing.runs};
-  return timing;
+  const std::size_t sites = options.all_sites ? part.sites.size() : 1;
+  std::string text;
+  std::vector<Argument> arguments;
+  try {
+    LoopWriter writer(part, weights, argument_names, sites);
+    text = writer.write();
+    arguments = writer.arguments();
+  } catch (const BuildError& e) {
+    return fail(ErrorCode::internal,
+                fmt::format("a sub-program for the part '{}': {}", part.scope, e.what()));
+  }
+  ADDER_TRY(Loop loop, Loop::make(engine, text, arguments));
+  ADDER_TRY(const double trip, slope(loop, options.repetitions));
+  return 1e3 * std::max(trip, 0.0) / static_cast<double>(sites);
 }
 
 }  // namespace adder::engine

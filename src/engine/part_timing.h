@@ -1,8 +1,8 @@
 #pragma once
 
-// Parts of a program (hlo/parts.h) timed on their own, as sub-programs on the real shapes.
+// A part of a program (hlo/parts.h) timed on its own, as a sub-program on the real shapes and weights.
 
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -10,21 +10,22 @@
 
 namespace adder::engine {
 
-struct PartTiming {
-  std::string scope;
-  double ms = 0;              ///< all its runs in one run of the whole program, median
-  std::int64_t runs = 0;      ///< how often it runs there
-  hlo::Cost cost;             ///< of one run of the whole program; bytes: what the part reads and writes
-  std::int64_t kernels = -1;  ///< what the compiler made of it, launches in one run; -1: it does not say
-  std::vector<std::string> notes;
+/// What one run of the part does. Bytes: what it reads and writes, whether or not that is in a cache.
+hlo::Cost cost_of(const hlo::Part& part);
+
+struct TimingOptions {
+  /// Every place where the part runs, in turn, on its own weights, so that they come from memory as they do
+  /// in the whole program. Else the first place alone: for long programs, whose weights are read once a run.
+  bool all_sites = true;
+  std::int64_t repetitions = 5;  ///< the median counts
 };
 
-/// Compiles the part as a loop of its own and times it: every site in turn on its own weights (so that they
-/// come from memory as they do in the whole program) if `all_sites`, else the first site alone, many times.
-/// The time is the slope between few and many trips, which takes out what a launch costs. Each run reads one
-/// element that the run before wrote, so that runs follow one another.
-Result<PartTiming> time_part(const Engine& engine, const hlo::Part& part,
-                             const std::vector<std::string>& argument_names, bool all_sites,
-                             std::int64_t repetitions);
+/// Milliseconds of one run of the part. It is compiled as the body of a loop on the device, and the time is
+/// the slope between a run of few trips and one of many, which takes out what a launch costs. Each run reads
+/// one element that the run before it wrote, so that runs follow one another as they do in the program.
+/// Activations and states are made up; weights are the engine's, which must be loaded. `argument_names` are
+/// those of main. Wall time: a part that the device spreads over two threads takes half as long as its work.
+Result<double> time_part(const Engine& engine, const hlo::Part& part,
+                         const std::vector<std::string>& argument_names, const TimingOptions& options);
 
 }  // namespace adder::engine

@@ -58,11 +58,19 @@ struct Update {
   ValueId argument, next;
 };
 
+/// The first `depth` names of a path.
+std::string cut_path(const std::string& path, int depth) {
+  std::size_t end = 0;
+  for (int i = 0; i < depth && end != std::string::npos; ++i) end = path.find('/', i == 0 ? 0 : end + 1);
+  return path.substr(0, end);
+}
+
 /// Cuts one region into groups, in an order in which they could run one after the other. A node that is
 /// walked (a call, a loop with calls) is a group of its own, without a function.
 class Cutter {
  public:
-  Cutter(const Function& function, const Region& region) : function_(function), region_(region) {}
+  Cutter(const Function& function, const Region& region, int depth)
+      : function_(function), region_(region), depth_(depth) {}
 
   std::vector<Part> run(const std::vector<Update>& updates) {
     for (const Node& node : region_.nodes)
@@ -100,6 +108,7 @@ class Cutter {
 
   const Function& function_;
   const Region& region_;
+  int depth_;
   std::map<ValueId, const Node*> maker_;
   std::map<ValueId, std::size_t> group_;
   std::vector<Part> parts_;
@@ -107,7 +116,7 @@ class Cutter {
 
 void Cutter::place(const Node& node) {
   const bool walked = is_walked(node);
-  const std::string& scope = function_.body().scope_names[node.scope];
+  const std::string scope = cut_path(function_.body().scope_names[node.scope], depth_);
   std::size_t earliest = 0, group = parts_.size();  // what it reads must run before it
   for (ValueId id : roots_read_by(node))
     if (const auto found = group_.find(id); found != group_.end())
@@ -177,6 +186,7 @@ void Cutter::complete(Part& part, const std::vector<Update>& updates) const {
 
 class Walker {
  public:
+  explicit Walker(int depth) : depth_(depth) {}
   std::vector<Part> run(const Function& main) {
     Origins origins;
     const auto& arguments = main.body().root.arguments;
@@ -200,7 +210,8 @@ class Walker {
   void region(const Function& f, const Region& region, const std::vector<Update>& updates, Origins origins,
               std::int64_t times) {
     auto known = groups_.find(&region);
-    if (known == groups_.end()) known = groups_.emplace(&region, Cutter(f, region).run(updates)).first;
+    if (known == groups_.end())
+      known = groups_.emplace(&region, Cutter(f, region, depth_).run(updates)).first;
     for (const Part& group : known->second) {
       if (group.function == nullptr) {
         walk(f, *group.nodes.front(), origins, times);
@@ -238,6 +249,7 @@ class Walker {
            times * std::get<WhileAttributes>(node.attributes).trip_count.value_or(1));
   }
 
+  int depth_;
   std::map<const Region*, std::vector<Part>> groups_;
   std::map<const Node*, std::size_t> index_;  // by a part's last node, which is its own
   std::vector<Part> parts_;
@@ -290,7 +302,7 @@ class Emitter {
 
 }  // namespace
 
-std::vector<Part> parts_of(const Function& main) { return Walker().run(main); }
+std::vector<Part> parts_of(const Function& main, int depth) { return Walker(depth).run(main); }
 
 Values emit(const Part& part, Function& into, const Values& inputs) {
   Emitter emitter(part, into);

@@ -32,9 +32,12 @@ struct Part {
   const Shape& shape(ValueId id) const { return function->body().values[id].shape; }
 };
 
+inline constexpr int kAnyDepth = 1 << 20;
+
 /// All parts of what main runs, in the order in which they first run. Functions are walked once for each
-/// call; loops that call functions are walked, all other loops are nodes like any other.
-std::vector<Part> parts_of(const Function& main);
+/// call; loops that call functions are walked, all other loops are nodes like any other. Of a scope's path
+/// the first `depth` names count: with 1, "mixer/conv" and "mixer/gates" are one part, "mixer".
+std::vector<Part> parts_of(const Function& main, int depth = kAnyDepth);
 
 /// Appends the part's nodes to `into`, which belongs to another module; `inputs` stand for part.inputs.
 /// Returns the values of part.outputs.

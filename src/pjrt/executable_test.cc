@@ -185,5 +185,14 @@ TEST_F(ExecutableTest, OutlivesEveryOtherHandle) {
   });
 }
 
+TEST_F(ExecutableTest, GivesWhatTheCompilerMade) {
+  on_each([](const Client& client) {
+    ADDER_ASSERT_OK(const Executable executable, client.compile(kWhile));
+    ADDER_ASSERT_OK(const OptimizedProgram program, executable.optimized_program());
+    EXPECT_THAT(program.format, testing::StartsWith("hlo"));
+    EXPECT_THAT(program.bytes, testing::HasSubstr("while"));
+  });
+}
+
 }  // namespace
 }  // namespace adder::pjrt

@@ -92,14 +92,5 @@ TEST_F(ProfilerTest, RecordsOrSaysThatItCannot) {
   });
 }
 
-TEST_F(ProfilerTest, GivesWhatTheCompilerMade) {
-  on_each([](const Client& client) {
-    ADDER_ASSERT_OK(const Executable executable, client.compile(kWhile));
-    ADDER_ASSERT_OK(const OptimizedProgram program, executable.optimized_program());
-    EXPECT_THAT(program.format, testing::StartsWith("hlo"));
-    EXPECT_THAT(program.bytes, testing::HasSubstr("while"));
-  });
-}
-
 }  // namespace
 }  // namespace adder::pjrt

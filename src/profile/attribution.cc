@@ -29,8 +29,7 @@ std::vector<Span> kernels_of_line(const XPlane& plane, const XLine& line) {
   const bool derived = starts_with(plane.name, "/device:") && !stream;
   std::vector<Span> spans;
   for (const XEvent& e : line.events) {
-    if (derived || (!stream && e.hlo_op.empty()) || e.duration_ps < 0) continue;
-    if (e.start_ps > std::numeric_limits<std::int64_t>::max() - e.duration_ps) continue;
+    if (derived || (!stream && e.hlo_op.empty())) continue;
     spans.push_back({&e, e.start_ps, e.start_ps + e.duration_ps, e.duration_ps, true});
   }
   std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) {

@@ -21,9 +21,9 @@ TEST(AttributionTest, FindsTheLongestScopeInAnOpName) {
 TEST(AttributionTest, AddsUpStreamsAndLeavesDerivedRowsOut) {
   const XSpace space{
       {{"/device:GPU:0",
-        {{1, "Stream #1", {{"gemm", 0, 2 * kMs, "dot.1", ""}, {"k", 3 * kMs, kMs, "f.2", "head"}}},
-         {2, "Stream #2", {{"copy", kMs, 3 * kMs, "", ""}}},
-         {3, "XLA Ops", {{"dot.1", 0, 2 * kMs, "dot.1", ""}}}}}}};
+        {{1, "Stream #1", 0, {{"gemm", 0, 2 * kMs, "dot.1", ""}, {"k", 3 * kMs, kMs, "f.2", "head"}}},
+         {2, "Stream #2", 0, {{"copy", kMs, 3 * kMs, "", ""}}},
+         {3, "XLA Ops", 0, {{"dot.1", 0, 2 * kMs, "dot.1", ""}}}}}}};
   const Kernel dot{.name = "dot.1", .opcode = "dot", .op_name = "mixer/conv", .shape = "", .hlo = ""};
   const Attribution a = attribute(space, {dot}, by_name);
   EXPECT_DOUBLE_EQ(a.parts.at("mixer/conv").ms, 2);
@@ -39,6 +39,7 @@ TEST(AttributionTest, TakesALoopsBodyFromTheLoop) {
   const XSpace space{{{"/host:CPU",
                        {{1,
                          "pool",
+                         0,
                          {{"while", 0, 10 * kMs, "while.1", ""},
                           {"a", kMs, 2 * kMs, "a", "head"},
                           {"b", 5 * kMs, kMs, "b", "mixer"},
@@ -51,7 +52,8 @@ TEST(AttributionTest, TakesALoopsBodyFromTheLoop) {
 }
 
 TEST(AttributionTest, TurnsEventsIntoSpansFromTheFirstOn) {
-  const XSpace space{{{"p", {{9, "l", {{"x", 5 * kMs, kMs, "op", "head"}, {"y", 7 * kMs, kMs, "", ""}}}}}}};
+  const XSpace space{
+      {{"p", {{9, "l", 0, {{"x", 5 * kMs, kMs, "op", "head"}, {"y", 7 * kMs, kMs, "", ""}}}}}}};
   EXPECT_FALSE(to_trace(space, by_name).empty());
   const std::string json = to_trace(space, by_name).json();
   EXPECT_NE(json.find(R"("name":"y","cat":"other","pid":1,"tid":1,"ts":2000.0,"dur":1000.0)"),

@@ -20,15 +20,6 @@ struct Instruction {
   std::int64_t bytes = 0;
   std::vector<std::int64_t> operands, called;
 };
-struct Computation {
-  std::string_view name;
-  std::vector<Instruction> instructions;
-};
-struct Hlo {
-  std::int64_t entry = 0;
-  std::map<std::int64_t, Computation> computations;
-};
-
 struct ElementType {
   std::string_view name;
   std::int64_t bytes;
@@ -67,7 +58,9 @@ ElementType element_type(std::int64_t type) {
   }
 }
 
-constexpr int kDeepest = 16;  // nesting of tuples
+constexpr int kDeepest = 16;                           // nesting of tuples
+constexpr std::int64_t kMost = std::int64_t{1} << 50;  // bytes or runs: more is nonsense
+std::int64_t at_most(std::int64_t n) { return std::min(n, kMost); }
 
 /// ShapeProto: the text and the bytes of an array, of a tuple's parts together.
 Status read_shape(std::string_view message, int depth, std::string& text, std::int64_t& bytes) {
@@ -81,7 +74,7 @@ Status read_shape(std::string_view message, int depth, std::string& text, std::i
       dims.insert(dims.end(), some.begin(), some.end());
     }
     if (f.number == 4 && f.delimited && depth < kDeepest)
-      ADDER_CHECK(read_shape(f.bytes, depth + 1, parts.emplace_back(), bytes));
+      return read_shape(f.bytes, depth + 1, parts.emplace_back(), bytes);
     return {};
   }));
   if (!parts.empty()) {
@@ -91,8 +84,8 @@ Status read_shape(std::string_view message, int depth, std::string& text, std::i
   for (const std::int64_t d : dims)
     if (d < 0 || __builtin_mul_overflow(elements, d, &elements)) elements = 0;
   const ElementType element = element_type(type);
-  if (elements > (std::int64_t{1} << 50)) elements = 0;  // no such array
-  bytes += elements * element.bytes;
+  if (elements > kMost) elements = 0;  // no such array
+  bytes = at_most(bytes + at_most(elements * element.bytes));
   text = fmt::format("{}[{}]", element.name, fmt::join(dims, ","));
   return {};
 }
@@ -137,32 +130,56 @@ Result<Instruction> read_instruction(std::string_view message) {
   return out;
 }
 
-Result<Hlo> read_module(std::string_view message) {
-  Hlo out;
-  ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
-    if (f.number == 6) out.entry = f.as_signed();
-    if (f.number != 3) return {};
-    Computation computation;
-    std::int64_t id = 0;
-    ADDER_CHECK(read_fields(f.bytes, [&](const WireField& c) -> Status {
-      if (c.number == 1) computation.name = c.bytes;
-      if (c.number == 5) id = c.as_signed();
-      if (c.number != 2) return {};
-      ADDER_TRY(Instruction instruction, read_instruction(c.bytes));
-      computation.instructions.push_back(std::move(instruction));
-      return {};
-    }));
-    out.computations[id] = std::move(computation);
-    return {};
-  }));
-  return out;
-}
-
 bool is_free(std::string_view opcode) {
   static const std::set<std::string_view> kFree{
       "parameter", "constant",     "tuple",      "get-tuple-element", "bitcast",
       "after-all", "partition-id", "replica-id", "opt-barrier",       "add-dependency"};
   return kFree.count(opcode) > 0;
+}
+bool is_pick(std::string_view opcode) { return opcode == "gather" || opcode == "dynamic-slice"; }
+
+struct Computation {
+  std::int64_t id = 0;
+  std::vector<Instruction> instructions;
+  // Of all its instructions together, for whoever calls it:
+  std::string contents;      ///< opcodes, cut after a few hundred
+  std::string_view op_name;  ///< the first there is
+  bool picks = false;        ///< whether one reads a part chosen at run time
+};
+Result<Computation> read_computation(std::string_view message) {
+  constexpr std::size_t kLongest = 1000;
+  Computation out;
+  ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
+    if (f.number == 5) out.id = f.as_signed();
+    if (f.number != 2) return {};
+    ADDER_TRY(Instruction instruction, read_instruction(f.bytes));
+    out.instructions.push_back(std::move(instruction));
+    return {};
+  }));
+  for (const Instruction& i : out.instructions) {
+    if (is_free(i.opcode)) continue;
+    if (out.contents.size() < kLongest)
+      out.contents += fmt::format("{}{}", out.contents.empty() ? "" : " ", i.opcode.substr(0, 40));
+    if (out.op_name.empty()) out.op_name = i.op_name;
+    out.picks = out.picks || is_pick(i.opcode);
+  }
+  return out;
+}
+
+struct Hlo {
+  std::int64_t entry = 0;
+  std::map<std::int64_t, Computation> computations;
+};
+Result<Hlo> read_module(std::string_view message) {
+  Hlo out;
+  ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
+    if (f.number == 6) out.entry = f.as_signed();
+    if (f.number != 3) return {};
+    ADDER_TRY(Computation computation, read_computation(f.bytes));
+    out.computations[computation.id] = std::move(computation);
+    return {};
+  }));
+  return out;
 }
 
 /// backend_config is JSON with "known_trip_count":{"n":"64"} for a loop whose length the compiler knows.
@@ -172,59 +189,120 @@ std::int64_t trip_count(std::string_view backend) {
   std::int64_t n = 1;
   if (at != std::string_view::npos)
     std::from_chars(backend.data() + at + kKey.size(), backend.data() + backend.size(), n);
-  return std::clamp<std::int64_t>(n, 1, 1 << 30);
+  return std::clamp<std::int64_t>(n, 1, 8192);
 }
+
+/// One computation, with who reads whom.
+class Scopes {
+ public:
+  Scopes(const Hlo& hlo, const Computation& computation) : hlo_(hlo) {
+    for (const Instruction& i : computation.instructions) by_id_[i.id] = &i;
+    for (const Instruction& i : computation.instructions)
+      for (const std::int64_t operand : i.operands) users_[operand].push_back(&i);
+  }
+
+  std::vector<const Instruction*> operands(const Instruction& i) const {
+    std::vector<const Instruction*> out;
+    for (const std::int64_t id : i.operands)
+      if (const auto found = by_id_.find(id); found != by_id_.end()) out.push_back(found->second);
+    return out;
+  }
+
+  /// Where an instruction comes from. Rewriting loses names: a product without one takes that of what it
+  /// reads, whatever else that of what reads it. Copies stay without.
+  std::string_view origin(const Instruction& i) const {
+    const std::string_view own = own_name(i);
+    if (!own.empty() || i.opcode == "copy") return own;
+    const bool product = i.opcode == "dot" || i.opcode == "convolution" || i.opcode == "custom-call";
+    const std::string_view first = nearest(i, !product);
+    return first.empty() ? nearest(i, product) : first;
+  }
+
+ private:
+  static constexpr std::size_t kFarthest = 32;  // instructions looked at
+
+  std::string_view own_name(const Instruction& i) const {
+    if (!i.op_name.empty() || (i.opcode != "fusion" && i.opcode != "call")) return i.op_name;
+    for (const std::int64_t called : i.called)
+      if (const auto found = hlo_.computations.find(called); found != hlo_.computations.end())
+        return found->second.op_name;
+    return {};
+  }
+  static bool is_border(std::string_view opcode) {
+    return opcode == "copy" || opcode == "while" || opcode == "conditional" ||
+           (is_free(opcode) && opcode != "bitcast");
+  }
+  std::vector<const Instruction*> users(const Instruction& i) const {
+    const auto found = users_.find(i.id);
+    return found == users_.end() ? std::vector<const Instruction*>() : found->second;
+  }
+  /// The name of the nearest instruction that has one, going by operands or by users.
+  std::string_view nearest(const Instruction& i, bool among_users) const {
+    std::vector<const Instruction*> seen{&i};
+    for (std::size_t at = 0; at < seen.size(); ++at) {
+      for (const Instruction* next : among_users ? users(*seen[at]) : operands(*seen[at])) {
+        if (is_border(next->opcode)) continue;
+        if (const std::string_view name = own_name(*next); !name.empty()) return name;
+        if (seen.size() >= kFarthest) return {};
+        if (std::find(seen.begin(), seen.end(), next) == seen.end()) seen.push_back(next);
+      }
+    }
+    return {};
+  }
+
+  const Hlo& hlo_;
+  std::map<std::int64_t, const Instruction*> by_id_;
+  std::map<std::int64_t, std::vector<const Instruction*>> users_;
+};
 
 class Collector {
  public:
   explicit Collector(const Hlo& hlo) : hlo_(hlo) {}
   std::vector<Kernel> run() {
-    computation(hlo_.entry, 1, false, 0);
+    computation(hlo_.entry, 1, false);
     return std::move(kernels_);
   }
 
  private:
-  void computation(std::int64_t id, std::int64_t times, bool in_loop, int depth) {
+  void computation(std::int64_t id, std::int64_t times, bool in_loop) {
     const auto found = hlo_.computations.find(id);
-    if (found == hlo_.computations.end() || depth > kDeepest) return;
-    std::map<std::int64_t, const Instruction*> by_id;
-    for (const Instruction& i : found->second.instructions) by_id[i.id] = &i;
+    if (found == hlo_.computations.end() || !walked_.insert(id).second) return;
+    const Scopes scopes(hlo_, found->second);
     for (const Instruction& i : found->second.instructions) {
       if (is_free(i.opcode)) continue;
       if (i.opcode == "while" || i.opcode == "conditional") {
         const bool loop = i.opcode == "while";
         for (const std::int64_t called : i.called)
-          computation(called, loop ? times * trip_count(i.backend) : times, in_loop || loop, depth + 1);
+          computation(called, loop ? at_most(times * trip_count(i.backend)) : times, in_loop || loop);
         continue;
       }
-      kernels_.push_back(kernel(i, by_id, times, in_loop));
+      kernels_.push_back(kernel(i, scopes, times, in_loop));
     }
   }
 
-  Kernel kernel(const Instruction& i, const std::map<std::int64_t, const Instruction*>& by_id,
-                std::int64_t times, bool in_loop) const {
+  Kernel kernel(const Instruction& i, const Scopes& scopes, std::int64_t times, bool in_loop) const {
     Kernel out{.name = std::string(i.name),
                .opcode = std::string(i.target.empty() ? i.opcode : i.target),
-               .op_name = std::string(i.op_name),
+               .op_name = std::string(scopes.origin(i)),
                .shape = i.shape,
                .bytes = i.bytes,
                .times = times,
                .in_loop = in_loop,
                .hlo = {}};
-    for (const std::int64_t operand : i.operands)
-      if (const auto found = by_id.find(operand); found != by_id.end()) out.bytes += found->second->bytes;
+    bool picks = is_pick(i.opcode);
     for (const std::int64_t called : i.called) {
       const auto found = hlo_.computations.find(called);
       if (found == hlo_.computations.end()) continue;
-      for (const Instruction& inner : found->second.instructions) {
-        if (!is_free(inner.opcode)) out.hlo += fmt::format("{}{}", out.hlo.empty() ? "" : " ", inner.opcode);
-        if (out.op_name.empty() && !inner.op_name.empty()) out.op_name = std::string(inner.op_name);
-      }
+      out.hlo = found->second.contents;
+      picks = picks || found->second.picks;
     }
+    for (const Instruction* operand : scopes.operands(i))
+      out.bytes = at_most(out.bytes + (picks ? std::min(operand->bytes, i.bytes) : operand->bytes));
     return out;
   }
 
   const Hlo& hlo_;
+  std::set<std::int64_t> walked_;  // a body belongs to one loop
   std::vector<Kernel> kernels_;
 };
 

@@ -15,11 +15,15 @@ namespace adder::profile {
 /// One instruction that runs as something of its own (a fused loop, a product, a copy), not as a view or as a
 /// part of a fusion.
 struct Kernel {
-  std::string name;        ///< "loop_fusion.12"
-  std::string opcode;      ///< "fusion", "dot", "copy", ...
-  std::string op_name;     ///< where it comes from: the scopes of hlo/scope.h; may be empty
-  std::string shape;       ///< of its result: "f32[1,3352]"
-  std::int64_t bytes = 0;  ///< of its operands and results
+  std::string name;    ///< "loop_fusion.12"
+  std::string opcode;  ///< "fusion", "dot", "copy", ...
+  /// Where it comes from: the scopes of hlo/scope.h, its own or, where the compiler lost them, a neighbour's.
+  /// Empty where there are none, and for copies.
+  std::string op_name;
+  std::string shape;  ///< of its result: "f32[1,3352]"
+  /// Of its operands and results; where it gathers or slices at run time, an operand counts no more than the
+  /// result. An upper bound: it may read only a part.
+  std::int64_t bytes = 0;
   std::int64_t times = 1;  ///< runs in one run of the program; a loop of unknown length counts once
   bool in_loop = false;    ///< inside of a while loop
   std::string hlo;         ///< ops inside a fusion, "multiply add"; for people

@@ -57,6 +57,34 @@ TEST(CompiledTest, ListsKernelsWithTheirOriginsAndBytes) {
   EXPECT_TRUE(fusion.in_loop);
 }
 
+TEST(CompiledTest, NamesWhatLostItsNameAfterItsNeighbours) {
+  // input -> scale [gates] -> dot -> bitcast -> norm's two steps, the second with a name; a copy of the
+  // input.
+  const std::string entry =
+      instruction(1, "p", "parameter", shape({4})) +
+      instruction(2, "scale", "multiply", shape({4}), packed(36, {1, 1}) + op_name("gates")) +
+      instruction(3, "dot", "dot", shape({4}), packed(36, {1, 2})) +
+      instruction(4, "b", "bitcast", shape({2, 2}), packed(36, {3})) +
+      instruction(5, "square", "multiply", shape({2, 2}), packed(36, {4, 4})) +
+      instruction(6, "root", "rsqrt", shape({2, 2}), packed(36, {5}) + op_name("norm")) +
+      instruction(7, "copied", "copy", shape({4}), packed(36, {1}));
+  const auto kernels = kernels_of("hlo", computation(1, entry) + number(6, 1));
+  ASSERT_TRUE(kernels);
+  std::vector<std::string> origins;
+  for (const Kernel& k : *kernels) origins.push_back(k.name + ":" + k.op_name);
+  EXPECT_THAT(origins,
+              testing::ElementsAre("scale:gates", "dot:gates", "square:norm", "root:norm", "copied:"));
+}
+
+TEST(CompiledTest, CountsOfATableOnlyWhatIsGathered) {
+  const std::string entry = instruction(1, "table", "parameter", shape({1000, 8})) +
+                            instruction(2, "i", "parameter", shape({1})) +
+                            instruction(3, "row", "gather", shape({1, 8}), packed(36, {1, 2}));
+  const auto kernels = kernels_of("hlo", computation(1, entry) + number(6, 1));
+  ASSERT_TRUE(kernels);
+  EXPECT_EQ(kernels->at(0).bytes, 4 * (8 + 8 + 1));
+}
+
 TEST(CompiledTest, UnwrapsTheConfig) {
   const auto kernels = kernels_of("hlo_with_config", text(1, module()) + text(2, "config"));
   ASSERT_TRUE(kernels);

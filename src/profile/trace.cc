@@ -1,11 +1,23 @@
 #include "profile/trace.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace adder::profile {
 
 void Trace::name_thread(int process, int thread, std::string name) {
   threads_.push_back({process, thread, std::move(name)});
+}
+
+void Trace::append(const Trace& other, const std::string& prefix) {
+  int shift = 0;
+  for (const auto& [process, name] : processes_) shift = std::max(shift, process);
+  for (const auto& [process, name] : other.processes_) name_process(process + shift, prefix + name);
+  for (const Thread& t : other.threads_) name_thread(t.process + shift, t.thread, t.name);
+  for (TraceSpan span : other.spans_) {
+    span.process += shift;
+    add(std::move(span));
+  }
 }
 
 std::string Trace::json() const {

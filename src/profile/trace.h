@@ -23,6 +23,8 @@ class Trace {
   void name_process(int process, std::string name) { processes_.emplace_back(process, std::move(name)); }
   void name_thread(int process, int thread, std::string name);
   void add(TraceSpan span) { spans_.push_back(std::move(span)); }
+  /// Adds all of `other`, its processes numbered after those here and their names begun with `prefix`.
+  void append(const Trace& other, const std::string& prefix);
   bool empty() const { return spans_.empty(); }
   /// The file's contents. Text that is not UTF-8 is made so.
   std::string json() const;

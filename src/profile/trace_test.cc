@@ -33,5 +33,18 @@ TEST(TraceTest, WritesSpansAndNames) {
   EXPECT_EQ(events[3].at("cat"), "other");
 }
 
+TEST(TraceTest, AppendsBehindItsOwnProcesses) {
+  Trace first, second;
+  first.name_process(3, "a");
+  second.name_process(1, "b");
+  second.name_thread(1, 2, "t");
+  second.add({.name = "x", .category = "", .process = 1, .thread = 2, .details = {}});
+  first.append(second, "run: ");
+  const auto events = nlohmann::json::parse(first.json()).at("traceEvents");
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[1].at("args").at("name"), "run: b");
+  for (std::size_t i = 1; i < 4; ++i) EXPECT_EQ(events[i].at("pid"), 4);
+}
+
 }  // namespace
 }  // namespace adder::profile

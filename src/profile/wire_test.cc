@@ -50,7 +50,7 @@ TEST(WireTest, NamesWhatIsWrongAndWhere) {
     }
   };
   EXPECT_THAT(error_of(number(1, 5) + "\x08\x80"), HasSubstr("at byte 4: a number is cut short"));
-  EXPECT_THAT(error_of("\x08" + std::string(10, '\xff')), HasSubstr("longer than 64 bits"));
+  EXPECT_THAT(error_of(number(1, 5).substr(0, 1).append(10, '\xff')), HasSubstr("longer than 64 bits"));
   EXPECT_THAT(error_of(std::string("\x12\x05hi")), HasSubstr("field 2 holds 5 bytes, but 2 are left"));
   EXPECT_THAT(error_of(std::string("\x12") + varint(~std::uint64_t{0})), HasSubstr("are left"));
   EXPECT_THAT(error_of(std::string("\x00\x01", 2)), HasSubstr("field number 0"));

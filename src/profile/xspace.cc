@@ -1,11 +1,16 @@
 #include "profile/xspace.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include "profile/wire.h"
 
 namespace adder::profile {
 namespace {
+
+constexpr std::int64_t kLongest = std::int64_t{1} << 60;  // picoseconds: 13 days
+std::int64_t sane(std::int64_t ps) { return std::clamp<std::int64_t>(ps, 0, kLongest); }
 
 using Names = std::map<std::int64_t, std::string_view>;
 
@@ -71,24 +76,22 @@ class PlaneReader {
  private:
   Status line(std::string_view message) {
     XLine out;
-    std::int64_t start_ns = 0;
     ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
       if (f.number == 1) out.id = f.as_signed();
       if (f.number == 2 || (f.number == 11 && !f.bytes.empty())) out.name = std::string(f.bytes);
-      if (f.number == 3) start_ns = f.as_signed();
+      if (f.number == 3) out.timestamp_ns = f.as_signed();
       return {};
     }));
     ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
-      return f.number == 4 ? event(f.bytes, start_ns, out) : Status();
+      return f.number == 4 ? event(f.bytes, out) : Status();
     }));
     plane_.lines.push_back(std::move(out));
     return {};
   }
 
-  Status event(std::string_view message, std::int64_t start_ns, XLine& out) {
+  Status event(std::string_view message, XLine& out) {
     XEvent event;
     std::vector<Stat> stats;
-    std::uint64_t offset = 0;
     ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
       if (f.number == 1) {
         const auto found = events_.find(f.as_signed());
@@ -96,16 +99,14 @@ class PlaneReader {
         event.name = std::string(found->second.name);
         stats.insert(stats.end(), found->second.stats.begin(), found->second.stats.end());
       }
-      if (f.number == 2) offset = f.value;
-      if (f.number == 3) event.duration_ps = f.as_signed();
+      if (f.number == 2) event.start_ps = sane(f.as_signed());
+      if (f.number == 3) event.duration_ps = sane(f.as_signed());
       if (f.number == 4) {
         ADDER_TRY(const Stat stat, read_stat(f.bytes));
         stats.push_back(stat);
       }
       return {};
     }));
-    // Unsigned, so that no input overflows: what wraps is nonsense, but defined.
-    event.start_ps = static_cast<std::int64_t>(static_cast<std::uint64_t>(start_ns) * 1000 + offset);
     for (const Stat& stat : stats) apply(stat, event);
     out.events.push_back(std::move(event));
     return {};
@@ -128,6 +129,22 @@ class PlaneReader {
   XPlane plane_;
 };
 
+/// From each line's own start to the earliest line's.
+void align(XSpace& space) {
+  std::int64_t first = std::numeric_limits<std::int64_t>::max();
+  for (const XPlane& plane : space.planes)
+    for (const XLine& line : plane.lines)
+      if (!line.events.empty()) first = std::min(first, line.timestamp_ns);
+  for (XPlane& plane : space.planes)
+    for (XLine& line : plane.lines) {
+      // The difference of two signed numbers always fits the unsigned type.
+      const std::uint64_t later =
+          static_cast<std::uint64_t>(line.timestamp_ns) - static_cast<std::uint64_t>(first);
+      const auto shift = static_cast<std::int64_t>(std::min<std::uint64_t>(later, kLongest / 1000)) * 1000;
+      for (XEvent& e : line.events) e.start_ps += shift;
+    }
+}
+
 }  // namespace
 
 Result<XSpace> read_xspace(std::string_view bytes) {
@@ -141,6 +158,7 @@ Result<XSpace> read_xspace(std::string_view bytes) {
     out.planes.push_back(std::move(plane));
     return {};
   }));
+  align(out);
   return out;
 }
 

@@ -12,10 +12,11 @@
 
 namespace adder::profile {
 
-/// One thing that happened on a line. Times are picoseconds.
+/// One thing that happened on a line. Times are picoseconds, from the earliest line's start on (picoseconds
+/// since 1970 would not fit), and at most a few weeks: numbers beyond are cut.
 struct XEvent {
-  std::string name;           ///< of the event's metadata: a kernel's name
-  std::int64_t start_ps = 0;  ///< since the epoch's start that the line states, or the profile's
+  std::string name;  ///< of the event's metadata: a kernel's name
+  std::int64_t start_ps = 0;
   std::int64_t duration_ps = 0;
   std::string hlo_op;   ///< stat "hlo_op": the instruction; empty where not recorded
   std::string op_name;  ///< stat "tf_op" or "name": the scopes; empty where not recorded
@@ -25,6 +26,7 @@ struct XEvent {
 struct XLine {
   std::int64_t id = 0;
   std::string name;
+  std::int64_t timestamp_ns = 0;  ///< its start, by the plugin's clock
   std::vector<XEvent> events;
 };
 

@@ -38,11 +38,25 @@ TEST(XSpaceTest, ReadsPlanesLinesAndEvents) {
   EXPECT_EQ(line.name, "Stream #7");
   ASSERT_EQ(line.events.size(), 2u);
   EXPECT_EQ(line.events[0].name, "gemm");
-  EXPECT_EQ(line.events[0].start_ps, 3500);
+  EXPECT_EQ(line.timestamp_ns, 3);
+  EXPECT_EQ(line.events[0].start_ps, 500);
   EXPECT_EQ(line.events[0].duration_ps, 2000);
   EXPECT_EQ(line.events[0].hlo_op, "dot.3");
   EXPECT_EQ(line.events[1].name, "loop_fusion");
   EXPECT_EQ(line.events[1].op_name, "layer/mixer/conv");
+}
+
+TEST(XSpaceTest, CountsFromTheEarliestLine) {
+  // Nanoseconds since 1970, whose picoseconds would not fit.
+  constexpr std::uint64_t kNow = 1'800'000'000'000'000'000;
+  const auto line = [](std::uint64_t ns) {
+    return text(3, number(3, ns) + text(4, number(2, 7) + number(3, 1)));
+  };
+  const auto read = read_xspace(text(1, line(kNow + 2)) + text(1, line(kNow)) +
+                                text(1, text(3, number(3, 5))));  // without events it says nothing
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->planes[0].lines[0].events[0].start_ps, 2007);
+  EXPECT_EQ(read->planes[1].lines[0].events[0].start_ps, 7);
 }
 
 TEST(XSpaceTest, TakesAnEmptyProfileAndTheZeroBehindAMessage) {

@@ -1,4 +1,5 @@
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "ssm/dims.h"
 #include "ssm/recurrence.h"
 
@@ -20,6 +21,7 @@ Scan scan_step(const Recurrence& r, Value state) {
   const Sizes d = sizes_of(r, state);
   if (d.t != 1)
     throw BuildError("ssm::scan_step", "takes one token, got " + std::to_string(d.t), Loc::current());
+  const Scope part(state.function(), "update");
   // The update stays in the state's own shape from end to end: only then can a compiler do it in place.
   Value decay = view(exponential(r.log_decay), {d.b, d.h, 1, 1});
   Value u = view(r.input, {d.b, d.h, d.p, 1});

@@ -1,3 +1,4 @@
+#include "hlo/scope.h"
 #include "op_fixture.h"
 
 namespace adder::op {
@@ -20,6 +21,21 @@ TEST_F(Control, WhileUntilACondition) {
                });
          },
          {f32({}, {192}), s32({}, {6})});
+}
+
+TEST_F(Control, NamesOfPartsAreTakenAndChangeNothing) {
+  expect({f32({2}, {1, 2})},
+         [](const Values& a) {
+           Function& f = a[0].function();
+           const hlo::Scope outer(f, "mixer");
+           return hlo::fori(f, 3, {a[0]}, [&](Value, const Values& v) -> Values {
+             hlo::Scope part(f, "ssd");
+             const Value twice = v[0] * 2;
+             part.next("a \"quoted\" \\ name");
+             return {twice + 1};
+           });
+         },
+         {f32({2}, {15, 23})});
 }
 
 TEST_F(Control, ForiCountsAndCaptures) {
