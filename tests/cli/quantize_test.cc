@@ -33,7 +33,8 @@ TEST_F(Quantize, WritesADirectoryThatInspectKnows) {
     if (tensor["dtype"] != "I8") continue;
     ++matrices;
     rows += tensor["shape"][0].get<std::int64_t>();
-    EXPECT_EQ(tensor["bytes"], tensor["shape"][0].get<std::int64_t>() * (tensor["shape"][1].get<std::int64_t>() + 4));
+    EXPECT_EQ(tensor["bytes"],
+              tensor["shape"][0].get<std::int64_t>() * (tensor["shape"][1].get<std::int64_t>() + 4));
   }
   EXPECT_EQ(matrices, 2 * after["config"]["n_layer"].get<std::int64_t>() + 1) << "the head is tied";
   EXPECT_EQ(after["stored_dtypes"]["I8"]["tensors"], matrices);
@@ -47,7 +48,8 @@ TEST_F(Quantize, RunsInFloatTypesAsItsExpansionDoes) {
   for (const std::string& name : kGoldens) {
     SCOPED_TRACE(name);
     ASSERT_EQ(adder({"quantize", golden(name), in_folder(name + "-8")}).exit_code, 0);
-    ASSERT_EQ(adder({"convert", in_folder(name + "-8"), in_folder(name + "-32"), "--dtype", "f32"}).exit_code, 0);
+    ASSERT_EQ(adder({"convert", in_folder(name + "-8"), in_folder(name + "-32"), "--dtype", "f32"}).exit_code,
+              0);
     const std::vector<float> wide = logits(in_folder(name + "-8"), "f32");
     ASSERT_FALSE(wide.empty());
     EXPECT_EQ(wide, logits(in_folder(name + "-32"), "f32"));
@@ -62,7 +64,8 @@ TEST_F(Quantize, RefusesWhatItCannotDoAndLeavesNothing) {
   expect_failure(adder({"quantize", golden("hf-tiny"), in_folder("out")}), 1, "exists and is not empty");
   expect_failure(adder({"quantize", in_folder("nowhere"), in_folder("x")}), 1, "no such file or directory");
   expect_failure(adder({"quantize", golden("hf-tiny")}), 2, "out");
-  expect_failure(adder({"quantize", golden("hf-tiny"), in_folder("x"), "--shard-size", "0"}), 2, "shard-size");
+  expect_failure(adder({"quantize", golden("hf-tiny"), in_folder("x"), "--shard-size", "0"}), 2,
+                 "shard-size");
   EXPECT_FALSE(std::filesystem::exists(in_folder("x")));
 }
 
