@@ -1,5 +1,6 @@
 #include "engine/weights.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
@@ -18,14 +19,29 @@ std::shared_ptr<std::byte> aligned_bytes(std::int64_t size) {
   return {static_cast<std::byte*>(std::aligned_alloc(kZeroCopyAlignment, rounded)), std::free};
 }
 
+/// The tensor where it lies in its mapped file, if the device can use it as it is; else nullptr.
+std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoint,
+                                          const checkpoint::TensorView& view, const Shape& shape,
+                                          const pjrt::Client& client) {
+  const bool as_stored = view.encoding == checkpoint::Encoding::dense && view.shape.dtype == shape.dtype &&
+                         view.bytes.size() == static_cast<std::size_t>(shape.bytes());
+  const bool aligned = reinterpret_cast<std::uintptr_t>(view.bytes.data()) % kZeroCopyAlignment == 0;
+  if (!as_stored || !aligned || client.platform_name() != "cpu") return nullptr;
+  return checkpoint.share(view);
+}
+
 Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const std::string& name,
                                  const Shape& shape, const pjrt::Client& client, const pjrt::Device& device) {
   ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(name));
+  const bool is_parameter = !name.ends_with("mixer.A_log");  // the parameter is A: see model/parameters.h
+  if (is_parameter)
+    if (const auto mapped = in_place(checkpoint, view, shape, client))
+      return client.to_device_zero_copy(mapped, shape, device);
   const std::shared_ptr<std::byte> host = aligned_bytes(shape.bytes());
   if (!host)
     return fail(ErrorCode::resource_exhausted,
                 name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
-  if (name.ends_with("mixer.A_log")) {  // the parameter is A: see model/parameters.h
+  if (!is_parameter) {
     ADDER_CHECK(checkpoint::read_decay(
         view, {reinterpret_cast<float*>(host.get()), static_cast<std::size_t>(shape.elements())}));
   } else {
