@@ -46,6 +46,8 @@ class Checkpoint {
   const std::vector<Entry>& entries() const { return entries_; }
   /// See TensorSource::release.
   void release(const TensorView& view) const { store_.release(view); }
+  /// See TensorSource::share.
+  std::shared_ptr<const std::byte> share(const TensorView& view) const { return store_.share(view); }
 
   std::int64_t parameter_count() const { return parameters_; }  ///< elements of entries()
   std::int64_t stored_bytes() const { return bytes_; }  ///< bytes of entries(), as stored, scales included

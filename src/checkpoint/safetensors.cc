@@ -195,7 +195,7 @@ Result<std::unique_ptr<SafetensorsFile>> SafetensorsFile::open(const std::filesy
 }
 
 SafetensorsFile::SafetensorsFile(MappedFile file, SafetensorsContent content)
-    : file_(std::move(file)), content_(std::move(content)) {
+    : file_(std::make_shared<MappedFile>(std::move(file))), content_(std::move(content)) {
   for (std::size_t i = 0; i < content_.tensors.size(); ++i) by_name_.emplace(content_.tensors[i].name, i);
 }
 
@@ -204,6 +204,10 @@ const TensorView* SafetensorsFile::find(std::string_view name) const {
   return it == by_name_.end() ? nullptr : &content_.tensors[it->second];
 }
 
-void SafetensorsFile::release(const TensorView& view) const { file_.advise(view.bytes, Advice::dont_need); }
+void SafetensorsFile::release(const TensorView& view) const { file_->advise(view.bytes, Advice::dont_need); }
+
+std::shared_ptr<const std::byte> SafetensorsFile::share(const TensorView& view) const {
+  return {file_, view.bytes.data()};
+}
 
 }  // namespace adder::checkpoint

@@ -49,13 +49,15 @@ class SafetensorsFile final : public TensorSource {
   std::string format() const override { return "safetensors"; }
   void release(const TensorView& view) const override;
 
+  std::shared_ptr<const std::byte> share(const TensorView& view) const override;
+
   const Metadata& metadata() const { return content_.metadata; }
-  const std::filesystem::path& path() const { return file_.path(); }
+  const std::filesystem::path& path() const { return file_->path(); }
 
  private:
   SafetensorsFile(MappedFile file, SafetensorsContent content);
 
-  MappedFile file_;
+  std::shared_ptr<const MappedFile> file_;
   SafetensorsContent content_;
   std::unordered_map<std::string_view, std::size_t> by_name_;  // keys view content_.tensors[i].name
 };
@@ -70,8 +72,10 @@ using ByteSink = std::function<Status(std::span<const std::byte>)>;
 /// Hands all bytes of tensor `index` to the sink, in one or many pieces.
 using TensorProducer = std::function<Status(std::size_t index, const ByteSink& sink)>;
 
-/// Writes a file atomically (base/atomic_file.h), asking for one tensor's bytes at a time, widest element
-/// type first so that every tensor is naturally aligned; the header is padded with spaces to a multiple of 8.
+/// Writes a file atomically (base/atomic_file.h), asking for one tensor's bytes at a time. The format allows
+/// no gap between tensors, so their order aligns them: first those of a multiple of 64 bytes, each of which
+/// then starts at a multiple of 64 in the file, then the others, widest element type first, so that every
+/// tensor is naturally aligned. The header is padded with spaces so that the data starts at a multiple of 64.
 /// Errors: invalid_argument (duplicate, reserved or non-UTF-8 name, negative dimension, a tensor of the wrong
 /// number of bytes), whatever the producer or the file system reports. On error the target is untouched.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorHeader> tensors,

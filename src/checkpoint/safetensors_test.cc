@@ -203,13 +203,50 @@ TEST(SafetensorsWriterTest, HeaderIsAlignedAndTensorsAreNaturallyAligned) {
   owned.emplace_back("longs", Shape{DType::s64, {2}}, 'c');
   testing::write_tensors(dir / "x.safetensors", owned);
   const std::string bytes = testing::read_file(dir / "x.safetensors");
-  EXPECT_EQ(static_cast<unsigned char>(bytes[0]) % 8, 0);
+  EXPECT_EQ((static_cast<unsigned char>(bytes[0]) + 8) % 64, 0);
   const auto file = SafetensorsFile::open(dir / "x.safetensors");
   ASSERT_TRUE(file) << file.error().message;
   for (const TensorView& t : (*file)->tensors())
     EXPECT_EQ(
         reinterpret_cast<std::uintptr_t>(t.bytes.data()) % static_cast<std::size_t>(byte_size(t.shape.dtype)),
         0u);
+}
+
+std::size_t misalignment(const TensorView& view) {
+  return reinterpret_cast<std::uintptr_t>(view.bytes.data()) % 64;  // files are mapped at page boundaries
+}
+
+TEST(SafetensorsWriterTest, MultiplesOf64BytesAreAlignedToThem) {
+  const TempDirectory dir;
+  for (std::size_t length = 1; length < 70; ++length) {  // headers of every length
+    std::vector<OwnedTensor> owned;
+    owned.emplace_back(std::string(length, 'n'), Shape{DType::f64, {3}}, 'a');
+    owned.emplace_back("int8", Shape{DType::s8, {3, 64}}, 'b');
+    owned.emplace_back("odd", Shape{DType::f32, {5}}, 'c');
+    owned.emplace_back("bf16", Shape{DType::bf16, {32}}, 'd');
+    owned.emplace_back("f32", Shape{DType::f32, {2, 16}}, 'e');
+    testing::write_tensors(dir / "x.safetensors", owned);
+    const auto file = SafetensorsFile::open(dir / "x.safetensors");
+    ASSERT_TRUE(file) << file.error().message;
+    for (const char* name : {"int8", "bf16", "f32"})
+      EXPECT_EQ(misalignment(*(*file)->find(name)), 0u) << name << ", length " << length;
+    EXPECT_EQ(misalignment(*(*file)->find("odd")) % 4, 0u);
+    for (const OwnedTensor& t : owned)
+      EXPECT_TRUE(std::ranges::equal((*file)->find(t.name)->bytes, std::as_bytes(std::span(t.data))));
+  }
+}
+
+TEST(SafetensorsTest, SharedBytesOutliveTheFileAndItsReplacement) {
+  const TempDirectory dir;
+  testing::write_tensors(dir / "x.safetensors", {OwnedTensor("w", {DType::s8, {4096 * 3}}, 'a')});
+  auto file = SafetensorsFile::open(dir / "x.safetensors");
+  ASSERT_TRUE(file) << file.error().message;
+  const std::shared_ptr<const std::byte> shared = (*file)->share(*(*file)->find("w"));
+  file->reset();
+  testing::write_tensors(dir / "x.safetensors", {OwnedTensor("w", {DType::s8, {1}}, 'b')});  // renames
+  ASSERT_NE(shared, nullptr);
+  EXPECT_TRUE(
+      std::all_of(shared.get(), shared.get() + 4096 * 3, [](std::byte b) { return b == std::byte{'a'}; }));
 }
 
 TEST(SafetensorsWriterTest, RefusesWhatTheFormatCannotHold) {

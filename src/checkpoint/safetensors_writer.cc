@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/json.h"
@@ -12,6 +13,8 @@
 
 namespace adder::checkpoint {
 namespace {
+
+constexpr std::size_t kAlignment = 64;  // what PJRT plugins use in place
 
 Status check_headers(const std::string& path, std::span<const TensorHeader> tensors) {
   std::set<std::string_view> seen;
@@ -61,7 +64,7 @@ Result<std::string> header_text(const std::string& path, std::span<const TensorH
     at += t.shape.bytes();
   }
   text += '}';
-  text.append((8 - text.size() % 8) % 8, ' ');
+  text.append(kAlignment - 1 - (8 + text.size() + kAlignment - 1) % kAlignment, ' ');
   return text;
 }
 
@@ -101,9 +104,12 @@ Status write_safetensors(const std::filesystem::path& path, std::span<const Tens
   ADDER_CHECK(check_headers(shown, tensors));
   std::vector<std::size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return byte_size(tensors[a].shape.dtype) > byte_size(tensors[b].shape.dtype);
-  });
+  const auto rank = [&](std::size_t i) {
+    const Shape& shape = tensors[i].shape;
+    return std::pair(shape.bytes() % static_cast<std::int64_t>(kAlignment) != 0, -byte_size(shape.dtype));
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
   ADDER_TRY(const std::string header, header_text(shown, tensors, order, metadata));
   return write_atomically(path, [&](AtomicFile& file) -> Status {
     std::string size(8, '\0');

@@ -106,4 +106,9 @@ void ShardedSource::release(const TensorView& view) const {
   if (it != by_name_.end()) shards_[shard_of_[it->second]]->release(view);
 }
 
+std::shared_ptr<const std::byte> ShardedSource::share(const TensorView& view) const {
+  const auto it = by_name_.find(view.name);
+  return it == by_name_.end() ? nullptr : shards_[shard_of_[it->second]]->share(view);
+}
+
 }  // namespace adder::checkpoint

@@ -31,6 +31,7 @@ class ShardedSource final : public TensorSource {
   const TensorView* find(std::string_view name) const override;
   std::string format() const override;
   void release(const TensorView& view) const override;
+  std::shared_ptr<const std::byte> share(const TensorView& view) const override;
 
  private:
   ShardedSource() = default;

@@ -35,6 +35,8 @@ class TensorStore {
   std::string format() const { return source_->format(); }
   /// See TensorSource::release.
   void release(const TensorView& view) const { source_->release(view); }
+  /// See TensorSource::share.
+  std::shared_ptr<const std::byte> share(const TensorView& view) const { return source_->share(view); }
 
  private:
   explicit TensorStore(std::unique_ptr<TensorSource> source) : source_(std::move(source)) {}

@@ -37,6 +37,7 @@ TEST(StoreTest, OneFileADirectoryAndAnIndexAreAllCheckpoints) {
   ASSERT_NE(view, nullptr);
   EXPECT_EQ(view->shape.dtype, DType::bf16);
   shards->release(*view);
+  EXPECT_EQ(shards->share(*view).get(), view->bytes.data());
 }
 
 TEST(StoreTest, OnlyModelFilesArePickedUp) {

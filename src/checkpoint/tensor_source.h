@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,6 +55,10 @@ class TensorSource {
   virtual std::string format() const = 0;
   /// The caller has read `view`'s bytes and will not soon again: memory they occupy may be given back.
   virtual void release(const TensorView& view) const = 0;
+  /// `view`'s bytes, held in the mapped file itself for as long as the caller wants, beyond the source's own
+  /// life: for using a tensor in place instead of copying it. nullptr where the source cannot. Whoever
+  /// replaces such a file must rename, not overwrite (see MappedFile).
+  virtual std::shared_ptr<const std::byte> share(const TensorView& /*view*/) const { return nullptr; }
   /// The model's config if the format carries one itself (GGUF), else nullptr: config.json has it.
   virtual const ModelConfig* config() const { return nullptr; }
   /// The vocabulary if the format carries one. Copies it; nothing of it is kept. Errors: corrupt.

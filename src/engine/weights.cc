@@ -1,6 +1,7 @@
 #include "engine/weights.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
@@ -44,11 +45,30 @@ Status fill(const checkpoint::TensorView& view, const std::string& name, const S
   return checkpoint::read_range_as(view, source.first_row * row, shape.dtype, out.first(real));
 }
 
+/// The parameter where it lies in its mapped file, if the device can use it as it is; else nullptr.
+std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoint,
+                                          checkpoint::TensorView view, const std::string& name,
+                                          const Shape& shape, const model::ParameterSource& source,
+                                          const pjrt::Client& client) {
+  const bool as_stored = view.encoding == checkpoint::Encoding::dense && view.shape.dtype == shape.dtype;
+  if (!as_stored || source.rows != shape.dims.front() || client.platform_name() != "cpu") return nullptr;
+  if (name.ends_with("mixer.A_log")) return nullptr;  // the parameter is A: see model/parameters.h
+  const auto size = static_cast<std::size_t>(shape.bytes());
+  const std::size_t first =
+      size / static_cast<std::size_t>(source.rows) * static_cast<std::size_t>(source.first_row);
+  if (first + size > view.bytes.size()) return nullptr;
+  view.bytes = view.bytes.subspan(first, size);
+  if (reinterpret_cast<std::uintptr_t>(view.bytes.data()) % kZeroCopyAlignment != 0) return nullptr;
+  return checkpoint.share(view);
+}
+
 Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
                                  const std::string& name, const Shape& shape, const pjrt::Client& client,
                                  const pjrt::Device& device) {
   const model::ParameterSource source = model::source_of(spec.config, name, shape);
   ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(source.tensor));
+  if (const auto mapped = in_place(checkpoint, view, name, shape, source, client))
+    return client.to_device_zero_copy(mapped, shape, device);
   const std::shared_ptr<std::byte> host = aligned_bytes(shape.bytes());
   if (!host)
     return fail(ErrorCode::resource_exhausted,

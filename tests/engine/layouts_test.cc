@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include "base/json.h"
 #include "base/testing.h"
@@ -77,6 +78,63 @@ TEST_F(Layouts, MistralsOwnGivesTheSameLogits) {
     ASSERT_EQ(mistral.checkpoint().config().dialect, checkpoint::Dialect::mistral);
     const Ids ids = Golden(name).ids("input_ids");
     EXPECT_EQ(forward(mistral, ids).logits, forward(original, ids).logits);
+  }
+}
+
+std::vector<std::vector<float>> to_host(const Weights& weights) {
+  std::vector<std::vector<float>> out;
+  const auto add = [&](const std::string& name, const pjrt::Buffer& buffer) {
+    auto values = buffer.to_host<float>();
+    EXPECT_TRUE(values) << name;
+    if (values) out.push_back(*std::move(values));
+  };
+  model::visit(add, weights);
+  return out;
+}
+
+bool is_mapped(const std::filesystem::path& file) {
+  std::ifstream maps("/proc/self/maps");
+  const std::string all(std::istreambuf_iterator<char>(maps), {});
+  return all.find(file.string()) != std::string::npos;
+}
+
+// One file as Adder writes it, whose tensors are aligned, and one whose data start 4 bytes later.
+TEST_F(Layouts, WeightsUsedInPlaceAreThoseThatACopyHas) {
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    const Engine& original = engine(plugin, golden_dir("mamba-ssm-tiny"));
+    const bool cpu = original.client().platform_name() == "cpu";
+    std::vector<OwnedTensor> tensors = tensors_of(original.checkpoint());
+    const TempDirectory dir;
+    const auto load = [&](const std::string& name, bool shifted, Weights* out) {
+      const auto file = dir / name / "model.safetensors";
+      std::filesystem::create_directories(file.parent_path());
+      std::filesystem::copy_file(golden_dir("mamba-ssm-tiny") / "config.json",
+                                 file.parent_path() / "config.json");
+      write_tensors(file, tensors);
+      if (shifted) {
+        std::string bytes = testing::read_file(file);
+        std::uint64_t header = 0;
+        std::memcpy(&header, bytes.data(), sizeof header);
+        bytes.insert(sizeof header + header, 4, ' ');
+        header += 4;
+        std::memcpy(bytes.data(), &header, sizeof header);
+        write_file(file, bytes);
+      }
+      {
+        ASSIGN_OK(const auto checkpoint, checkpoint::Checkpoint::open(file.parent_path(), null_log()));
+        ASSIGN_OK(*out, load_weights(checkpoint, original.programs().model(), original.client(),
+                                     original.device(), null_progress()));
+      }
+      EXPECT_EQ(is_mapped(file), cpu && !shifted) << "after the checkpoint is closed";
+    };
+    Weights in_place, copied;
+    load("aligned", false, &in_place);
+    load("shifted", true, &copied);
+    const auto expected = to_host(original.weights());
+    ASSERT_GT(expected.size(), 10u);
+    EXPECT_EQ(to_host(in_place), expected);
+    EXPECT_EQ(to_host(copied), expected);
   }
 }
 
