@@ -40,7 +40,10 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
   app.add_option("--dump-hlo", options.dump_hlo, "write every program there as StableHLO text")
       ->type_name("DIR");
-  app.add_flag("--no-cache", options.no_cache, "compile afresh and keep no compiled programs on disk");
+  app.add_flag("--no-tune", options.no_tune,
+               "do not measure how this device is best asked for a product (see adder devices --tuning)")
+      ->envname("ADDER_NO_TUNE");
+  app.add_flag("--no-cache", options.no_cache, "compile afresh, measure nothing, keep nothing on disk");
 }
 
 Result<std::filesystem::path> find_model(const std::filesystem::path& model) {
@@ -59,6 +62,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
+  out.tune = !options.no_tune;
   out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
   out.log = &console;
   out.progress = &console.progress();

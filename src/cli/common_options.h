@@ -17,7 +17,7 @@ struct ModelOptions {
   int device = 0;
   std::string dtype = "f32", precision = "highest";
   std::filesystem::path dump_hlo;
-  bool no_cache = false;
+  bool no_cache = false, no_tune = false;
 };
 
 void add_console_options(CLI::App& app, ConsoleOptions& options);

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/probe.h"
+#include "engine/tuning.h"
 #include "pjrt/plugin_search.h"
 
 namespace adder::cli {
@@ -15,7 +16,7 @@ constexpr std::chrono::seconds kPatience{60};
 struct DevicesOptions {
   std::string plugin;
   ConsoleOptions console;
-  bool json = false;
+  bool json = false, tuning = false;
 };
 
 OrderedJson examine(const pjrt::PluginCandidate& candidate, bool verbose) {
@@ -57,8 +58,31 @@ std::string to_text(const OrderedJson& plugin) {
   return out;
 }
 
+/// What engine::tune() remembers: every product, what it chose, and what it chose from.
+Status print_tuning(bool as_json) {
+  const engine::TuningFile file(engine::default_cache_dir());
+  OrderedJson entries = OrderedJson::array();
+  std::string text;
+  for (const engine::TunedProduct& e : file.entries()) {
+    entries.push_back({{"device", e.device},
+                       {"product", e.product},
+                       {"chosen", e.chosen},
+                       {"microseconds", e.microseconds}});
+    text += fmt::format("{}  {}\n ", e.product, e.device);
+    for (const auto& [name, us] : e.microseconds)
+      text += fmt::format(" {}{} {:.0f} us", name == e.chosen ? "*" : "", name, us);
+    text += "\n";
+  }
+  if (as_json) return print(OrderedJson{{"tuning", entries}}.dump() + "\n");
+  return print(text.empty() ? "nothing was measured yet: run a model\n" : text);
+}
+
 Result<ExitCode> run(const DevicesOptions& o) {
   Console console(o.console);
+  if (o.tuning) {
+    ADDER_CHECK(print_tuning(o.json));
+    return ExitCode::done;
+  }
   const bool verbose = o.console.verbose && !o.console.quiet;
   const auto candidates = find_candidates(o.plugin);
   OrderedJson plugins = OrderedJson::array();
@@ -83,6 +107,8 @@ Command declare_devices(CLI::App& parent) {
   CLI::App& app = *parent.add_subcommand("devices", "list the plugins there are, and their devices");
   const auto o = std::make_shared<DevicesOptions>();
   app.add_option("--plugin", o->plugin, "only these (default: all)")->type_name("NAME|PATH");
+  app.add_flag("--tuning", o->tuning,
+               "how products are spelled on this machine, and the times that decided it");
   app.add_flag("--json", o->json, "print one JSON object");
   add_console_options(app, o->console);
   return {&app, nullptr, [o] { return run(*o); }};

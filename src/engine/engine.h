@@ -18,6 +18,7 @@ struct EngineOptions {
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none
+  bool tune = false;                ///< measure spellings (tuning.h), remembered in cache_dir; needs one
   bool verbose_plugin = false;      ///< let the plugin log to stderr
   LogSink* log = &null_log();
   Progress* progress = &null_progress();

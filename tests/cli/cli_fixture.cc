@@ -62,7 +62,8 @@ std::vector<std::string> Tensors::names() const {
 std::string joined(const Ids& ids) { return fmt::format("{}", fmt::join(ids, ",")); }
 
 Process CliTest::start(const std::vector<std::string>& arguments, const Process::Environment& more) {
-  Process::Environment environment{{"ADDER_CACHE", ADDER_TEST_CACHE}, {"ADDER_PLUGIN", test_plugin()}};
+  Process::Environment environment{
+      {"ADDER_CACHE", ADDER_TEST_CACHE}, {"ADDER_PLUGIN", test_plugin()}, {"ADDER_NO_TUNE", "1"}};
   environment.insert(environment.end(), more.begin(), more.end());
   return Process(ADDER_BINARY, arguments, environment);
 }

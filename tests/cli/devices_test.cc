@@ -40,5 +40,19 @@ TEST_F(Devices, SaysWhyOneIsNotUsable) {
   }
 }
 
+TEST_F(Devices, TuningSaysWhatWasChosenAndFromWhat) {
+  need_plugin();
+  const Process::Environment own{{"ADDER_CACHE", in_folder("cache")}, {"ADDER_NO_TUNE", "0"}};
+  EXPECT_THAT(adder({"devices", "--tuning"}, own).out, HasSubstr("nothing was measured yet"));
+  const Outcome run = adder({"generate", "-m", demo_model(), "--ids", "5", "-n", "1"}, own);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Outcome text = adder({"devices", "--tuning"}, own);
+  EXPECT_THAT(text.out, HasSubstr("f32[512,256]"));
+  const Json tuning =
+      parse_json(adder({"devices", "--tuning", "--json"}, own).out, "stdout").value()["tuning"];
+  ASSERT_EQ(tuning.size(), 4U);
+  for (const Json& e : tuning) EXPECT_TRUE(e["microseconds"].contains(e["chosen"].get<std::string>()));
+}
+
 }  // namespace
 }  // namespace adder::test

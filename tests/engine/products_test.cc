@@ -1,0 +1,161 @@
+// Every way to spell a product gives the product, on every plugin; what is measured is remembered.
+
+#include <cmath>
+#include <fstream>
+#include <random>
+
+#include "../op/op_fixture.h"
+#include "base/half.h"
+#include "base/testing.h"
+#include "engine/tuning.h"
+#include "engine_fixture.h"
+#include "model/products.h"
+
+namespace adder::engine {
+namespace {
+
+using adder::testing::TempDirectory;
+using model::Matrix;
+using op::Tensor;
+
+struct Products : op::OpTest {};
+
+float rounded(DType dtype, double x) {
+  const auto f = static_cast<float>(x);
+  return dtype == DType::bf16 ? bf16_to_f32(f32_to_bf16(f)) : f;
+}
+
+struct Problem {
+  Tensor x, weight, scale, expected;
+};
+
+/// x [rows,inputs] by W [outputs,inputs] in double precision, after the roundings that the type asks for.
+Problem make_problem(DType dtype, std::int64_t rows, std::int64_t outputs, std::int64_t inputs) {
+  std::mt19937 random(20261125);
+  std::normal_distribution<double> normal;
+  std::uniform_int_distribution<int> byte(-127, 127);
+  Problem p{op::f32({rows, inputs}, {}), op::tensor(dtype, {outputs, inputs}, {}), op::f32({outputs}, {}),
+            op::f32({rows, outputs}, {})};
+  for (std::int64_t i = 0; i < rows * inputs; ++i) p.x.values.push_back(static_cast<float>(normal(random)));
+  for (std::int64_t i = 0; i < outputs * inputs; ++i)
+    p.weight.values.push_back(dtype == DType::s8 ? byte(random) : rounded(dtype, normal(random)));
+  for (std::int64_t i = 0; i < outputs; ++i) p.scale.values.push_back(0.001F * static_cast<float>(i % 7 + 1));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double* x = p.x.values.data() + r * inputs;
+    float peak = 0;
+    for (std::int64_t i = 0; i < inputs; ++i) peak = std::max(peak, std::abs(static_cast<float>(x[i])));
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < inputs; ++i) {
+        const double w = p.weight.values[static_cast<std::size_t>(o * inputs + i)];
+        sum += w * (dtype == DType::s8 ? std::nearbyint(static_cast<float>(x[i]) * (127.0F / peak))
+                                       : rounded(dtype, x[i]));
+      }
+      if (dtype == DType::s8) sum *= peak / 127.0 * p.scale.values[static_cast<std::size_t>(o)];
+      p.expected.values.push_back(sum);
+    }
+  }
+  return p;
+}
+
+Matrix<hlo::Value> matrix(const hlo::Values& v) {
+  Matrix<hlo::Value> m{.weight = v[1], .scale = std::nullopt};
+  if (v[1].dtype() == DType::s8) m.scale = v[2];
+  return m;
+}
+
+TEST_F(Products, EverySpellingGivesTheProduct) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::s8}) {
+    const Problem p = make_problem(dtype, 1, 672, 96);  // 672 divides into every number of parts
+    for (const model::Spelling& s : model::spellings(dtype)) {
+      SCOPED_TRACE(std::string(name(dtype)) + " " + std::string(s.name));
+      ASSERT_TRUE(s.applies(p.weight.shape));
+      expect_one(
+          {p.x, p.weight, p.scale},
+          [&](const hlo::Values& v) {
+            return model::one_row_product(s, hlo::Precision::HIGHEST, v[0], matrix(v));
+          },
+          p.expected, 1e-5);
+    }
+  }
+}
+
+TEST_F(Products, SeveralRowsAreEachTheirOwn) {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::s8}) {
+    SCOPED_TRACE(name(dtype));
+    const Problem p = make_problem(dtype, 3, 40, 96);
+    expect_one(
+        {p.x, p.weight, p.scale}, [&](const hlo::Values& v) { return model::product({}, v[0], matrix(v)); },
+        p.expected, 1e-5);
+  }
+}
+
+TEST_F(Products, ARowOfZerosStaysZeroInInt8) {
+  Problem p = make_problem(DType::s8, 1, 32, 64);
+  p.x.values.assign(p.x.values.size(), 0.0);
+  p.expected.values.assign(p.expected.values.size(), 0.0);
+  expect_one(
+      {p.x, p.weight, p.scale}, [&](const hlo::Values& v) { return model::product({}, v[0], matrix(v)); },
+      p.expected);
+}
+
+TEST(Policy, AShapeThatIsNotListedTakesItsTypesOwnWhereThatApplies) {
+  model::Policy policy;
+  policy.otherwise[DType::f32] = *model::find_spelling(DType::f32, "parts4");
+  policy.spelling["f32[8,4]"] = *model::find_spelling(DType::f32, "parts8");
+  EXPECT_EQ(policy.spelling_of({DType::f32, {8, 4}}).name, "parts8");
+  EXPECT_EQ(policy.spelling_of({DType::f32, {12, 4}}).name, "parts4");
+  EXPECT_EQ(policy.spelling_of({DType::f32, {13, 4}}).name, "plain");
+  EXPECT_EQ(policy.spelling_of({DType::s8, {12, 4}}).name, "plain");
+  EXPECT_EQ(model::find_spelling(DType::f32, "first2"), std::nullopt);
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(Products, TuningMeasuresOnceAndRemembers) {
+  const TempDirectory folder;
+  ModelSpec spec;
+  spec.config = {.d_model = 320, .n_layer = 2, .d_state = 16, .head_dim = 32, .n_heads = 20};
+  spec.config.vocab_rows = spec.config.vocab_size = 1024;
+  for (const auto& [plugin, client] : clients()) {
+    for (const DType dtype : {DType::f32, DType::s8}) {
+      SCOPED_TRACE(plugin);
+      spec.weight_dtype = dtype;
+      ASSIGN_OK(const model::SpellingChoice first,
+                tune(client, client.default_device(), spec, folder.path(), null_log()));
+      EXPECT_EQ(first.size(), dtype == DType::f32 ? 4U : 1U);  // the head alone has 256 KiB in int8
+      const std::string written = text_of(folder.path() / "tuning.json");
+      ASSIGN_OK(const model::SpellingChoice second,
+                tune(client, client.default_device(), spec, folder.path(), null_log()));
+      EXPECT_EQ(text_of(folder.path() / "tuning.json"), written);
+      ASSERT_EQ(second.size(), first.size());
+      for (const auto& [product, spelling] : first) EXPECT_EQ(second.at(product).name, spelling.name);
+    }
+  }
+  const TuningFile file(folder.path());
+  ASSERT_EQ(file.entries().size(), 5 * clients().size());
+  for (const TunedProduct& e : file.entries()) EXPECT_TRUE(e.microseconds.count(e.chosen)) << e.product;
+}
+
+TEST(TuningFile, ADamagedFileHoldsNothingAndIsReplaced) {
+  const TempDirectory folder;
+  for (const char* text :
+       {"", "[]", "{\"version\":2,\"entries\":[]}", "{\"version\":1,\"entries\":[1,{}]}"}) {
+    std::ofstream(folder.path() / "tuning.json") << text;
+    TuningFile file(folder.path());
+    EXPECT_TRUE(file.entries().empty()) << text;
+    file.put({"c", "d", "p", "plain", {{"plain", 1.5}}});
+    file.put({"c", "d", "p", "parts4", {{"parts4", 1.0}}});
+    ASSERT_OK(file.save());
+    const TuningFile again(folder.path());
+    ASSERT_EQ(again.entries().size(), 1U);
+    EXPECT_EQ(again.find("c", "p")->chosen, "parts4");
+    EXPECT_EQ(again.find("other", "p"), nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace adder::engine
