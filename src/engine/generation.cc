@@ -66,7 +66,8 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
                            const GenerationOptions& options) {
   const Engine& engine = session_->engine();
   const std::int64_t batch = session_->state().batch(), rows = engine.config().vocab_rows;
-  const SamplerSpec sampler = sampler_for(options.sampling);
+  SamplerSpec sampler = sampler_for(options.sampling);
+  sampler.logprobs = options.logprobs;
   remaining_ = options.max_tokens;
   stop_ids_ = options.stop_ids;
   steps_ = options.block;

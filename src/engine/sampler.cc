@@ -138,8 +138,6 @@ Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& p, Value logits
     Value id = iota(logits.function(), Shape{DType::s32, {1, rows}}, 1);
     logits = hlo::where(lt(id, static_cast<double>(vocab_size)), logits, -kInf);
   }
-  Value top = max_over(logits, 1, true);                    // [B,1]
-  Value log_mass = log(sum(exponential(logits - top), 1));  // [B]
   Value scored = history ? penalize(p, logits, *history) : logits;
   Value token = argmax(scored);
   if (spec.method != SamplerSpec::Method::greedy) {
@@ -149,6 +147,9 @@ Draw sample(const SamplerSpec& spec, const SamplerParams<Value>& p, Value logits
                                                                  : sample_full(spec, p, x, uniform);
     token = hlo::where(sampled, drawn, token);
   }
+  if (!spec.logprobs) return {token, zeros(logits.function(), {DType::f32, {logits.dim(0)}})};
+  Value top = max_over(logits, 1, true);                    // [B,1]
+  Value log_mass = log(sum(exponential(logits - top), 1));  // [B]
   return {token, at(logits, token) - view(top, {logits.dim(0)}) - log_mass};
 }
 
@@ -185,8 +186,8 @@ Status validate(const SamplingOptions& o) {
 
 std::string to_string(const SamplerSpec& spec) {
   static constexpr const char* kNames[] = {"greedy", "candidates", "full"};
-  return fmt::format("{}{}{}{}", kNames[static_cast<int>(spec.method)], spec.top_k ? "_k" : "",
-                     spec.top_p ? "_p" : "", spec.penalties ? "_pen" : "");
+  return fmt::format("{}{}{}{}{}", kNames[static_cast<int>(spec.method)], spec.top_k ? "_k" : "",
+                     spec.top_p ? "_p" : "", spec.penalties ? "_pen" : "", spec.logprobs ? "_lp" : "");
 }
 
 }  // namespace adder::engine

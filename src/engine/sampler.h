@@ -24,6 +24,7 @@ struct SamplerSpec {
   Method method = Method::greedy;
   bool top_k = false;      ///< full only: some row cuts by rank
   bool top_p = false;      ///< full only: some row cuts by mass
+  bool logprobs = false;   ///< the drawn tokens' log probabilities are wanted; 0 otherwise
   bool penalties = false;  ///< some row has a penalty; decode then carries `history`
   bool operator==(const SamplerSpec&) const = default;
 };
@@ -33,7 +34,7 @@ constexpr std::int64_t kCandidates = 64;
 SamplerSpec sampler_for(std::span<const SamplingOptions> rows);
 /// Rejects values out of range, naming the option, the value and the range.
 Status validate(const SamplingOptions& options);
-/// "greedy", "candidates", "full_k_p", with "_pen" appended; for program names.
+/// "greedy", "candidates", "full_k_p", with "_pen" and "_lp" appended; for program names.
 std::string to_string(const SamplerSpec& spec);
 
 /// Per-row sampling parameters, [B] each. One struct: graph values, shapes, buffers.
@@ -57,8 +58,9 @@ void visit_sampler(F&& f, P& p, Q&... q) {
 }
 
 struct Draw {
-  Value token;    ///< s32 [B]
-  Value logprob;  ///< f32 [B]: log softmax of the raw logits at the token, before penalties and temperature
+  Value token;  ///< s32 [B]
+  /// f32 [B]: log softmax of the raw logits at the token, before penalties and temperature; 0 unless wanted
+  Value logprob;
 };
 
 /// logits [B,V] float32; ids from `vocab_size` up are never chosen. `history` s32 [B,V] (only with penalties)

@@ -7,6 +7,7 @@
 
 #include "checkpoint/encoding.h"
 #include "checkpoint/quantize.h"
+#include "engine/host_arena.h"
 
 namespace adder::engine {
 
@@ -14,12 +15,6 @@ namespace {
 
 /// Plugins take host memory over without a copy when it is aligned so.
 constexpr std::size_t kZeroCopyAlignment = 64;
-
-std::shared_ptr<std::byte> aligned_bytes(std::int64_t size) {
-  const std::size_t rounded =
-      (static_cast<std::size_t>(size) + kZeroCopyAlignment - 1) & ~(kZeroCopyAlignment - 1);
-  return {static_cast<std::byte*>(std::aligned_alloc(kZeroCopyAlignment, rounded)), std::free};
-}
 
 /// Fills `out`, the parameter's bytes, with the real rows of its source; what lies beyond them is zeroed.
 Status fill(const checkpoint::TensorView& view, const std::string& name, const Shape& shape,
@@ -64,16 +59,17 @@ std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoi
 
 Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
                                  const std::string& name, const Shape& shape, const pjrt::Client& client,
-                                 const pjrt::Device& device) {
+                                 const pjrt::Device& device, HostArena* arena) {
   const model::ParameterSource source = model::source_of(spec.config, name, shape);
   ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(source.tensor));
   if (const auto mapped = in_place(checkpoint, view, name, shape, source, client))
     return client.to_device_zero_copy(mapped, shape, device);
-  const std::shared_ptr<std::byte> host = aligned_bytes(shape.bytes());
+  const auto size = static_cast<std::size_t>(shape.bytes());
+  const std::shared_ptr<std::byte> host = arena ? arena->allocate(size) : aligned_bytes(size);
   if (!host)
     return fail(ErrorCode::resource_exhausted,
                 name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
-  ADDER_CHECK(fill(view, name, shape, source, {host.get(), static_cast<std::size_t>(shape.bytes())}));
+  ADDER_CHECK(fill(view, name, shape, source, {host.get(), size}));
   checkpoint.release(view);
   return client.to_device_zero_copy(host, shape, device);
 }
@@ -102,8 +98,16 @@ model::Mamba2Config model_config(const checkpoint::ModelConfig& c) {
 Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
                              const pjrt::Client& client, const pjrt::Device& device, Progress& progress) {
   const model::Params<Shape> shapes = model::parameter_shapes(spec.config, spec.weight_dtype);
-  std::int64_t total = 0;
-  model::visit([&](const std::string&, const Shape& shape) { total += shape.bytes(); }, shapes);
+  std::int64_t total = 0, pieces = 0;
+  model::visit(
+      [&](const std::string&, const Shape& shape) {
+        total += shape.bytes();
+        ++pieces;
+      },
+      shapes);
+  std::optional<HostArena> arena;  // elsewhere the host's copy is gone as soon as the device has its own
+  if (client.platform_name() == "cpu")
+    arena.emplace(static_cast<std::size_t>(total), static_cast<std::size_t>(pieces));
   ProgressScope bar(progress, static_cast<std::uint64_t>(total), "loading weights");
 
   Weights weights;
@@ -111,7 +115,8 @@ Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const Mod
   model::visit(
       [&](const std::string& name, const Shape& shape, pjrt::Buffer& buffer) {
         if (!status) return;
-        if (auto loaded = load_tensor(checkpoint, spec, name, shape, client, device)) {
+        if (auto loaded =
+                load_tensor(checkpoint, spec, name, shape, client, device, arena ? &*arena : nullptr)) {
           buffer = *std::move(loaded);
           bar.advance(static_cast<std::uint64_t>(shape.bytes()));
         } else {

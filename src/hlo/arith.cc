@@ -191,22 +191,15 @@ Value argmax(Value x, Loc loc) {
   const std::int64_t axis = normal_axis("argmax", -1, x.rank(), x.shape(), loc);
   Function& f = x.function();
   const double lowest = -std::numeric_limits<double>::infinity();
-  // Reduction order is the device's choice, so the comparator must be a total order: NaN counts as the
-  // lowest.
+  // A maximum passes NaN on, which then equals nothing: it counts as the lowest instead.
   if (is_float(x.dtype()))
     x = select(compare(x, x, Comparison::EQ, loc), x, constant(f, x.dtype(), lowest, x.dims(), loc), loc);
+  // Two plain reductions, which compilers run in parallel, where one of pairs is a scalar loop.
+  const Value best = max_over(x, axis, true, loc);
   const Value index = iota(f, {DType::s32, x.dims()}, axis, loc);
-  OpBuilder init(OpKind::constant, f, {}, loc);
-  const Shape scalar{x.dtype(), {}};
-  const Value worst = init.one(ConstantAttributes{scalar, true, encode_lowest(x.dtype())}, scalar);
-  const Value last = constant_int(f, DType::s32, std::numeric_limits<std::int32_t>::max(), {}, loc);
-  auto better = [&](const Values& l, const Values& r) -> Values {
-    const Value lower =
-        and_(compare(l[0], r[0], Comparison::EQ, loc), compare(l[1], r[1], Comparison::LT, loc), loc);
-    const Value keep = or_(compare(l[0], r[0], Comparison::GT, loc), lower, loc);
-    return {select(keep, l[0], r[0], loc), select(keep, l[1], r[1], loc)};
-  };
-  return reduce({x, index}, {worst, last}, {axis}, better, loc)[1];
+  const Value none = constant_int(f, DType::s32, std::numeric_limits<std::int32_t>::max(), x.dims(), loc);
+  const Value is_best = compare(x, broadcast_to(best, x.dims(), loc), Comparison::EQ, loc);
+  return reduce(select(is_best, index, none, loc), Reduction::minimum, {axis}, loc);
 }
 
 Value silu(Value x, Loc loc) { return multiply(x, logistic(x, loc), loc); }
