@@ -36,7 +36,7 @@ class TuningFile {
   const TunedProduct* find(const std::string& context, const std::string& product) const;
   /// Replaces the entry of the same context and product.
   void put(TunedProduct entry);
-  /// Errors: those of writing a file.
+  /// Makes the folder if need be. Errors: those of writing a file.
   Status save() const;
 
  private:

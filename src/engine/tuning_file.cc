@@ -63,6 +63,8 @@ Status TuningFile::save() const {
                        {"chosen", e.chosen},
                        {"microseconds", e.microseconds}});
   const std::string text = OrderedJson{{"version", kVersion}, {"entries", entries}}.dump(1) + "\n";
+  std::error_code ignored;  // then writing says what is wrong
+  std::filesystem::create_directories(path_.parent_path(), ignored);
   return write_atomically(path_, [&](AtomicFile& file) { return file.write(std::string_view(text)); });
 }
 

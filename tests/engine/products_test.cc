@@ -142,6 +142,7 @@ TEST_F(Products, TuningMeasuresOnceAndRemembers) {
 
 TEST(TuningFile, ADamagedFileHoldsNothingAndIsReplaced) {
   const TempDirectory folder;
+  ASSERT_OK(TuningFile(folder.path() / "not" / "there").save());
   for (const char* text :
        {"", "[]", "{\"version\":2,\"entries\":[]}", "{\"version\":1,\"entries\":[1,{}]}"}) {
     std::ofstream(folder.path() / "tuning.json") << text;

@@ -53,7 +53,8 @@ class Sampling : public op::OpTest {
   static std::vector<int> draw(const pjrt::Client& client, const std::vector<double>& logits,
                                SamplingOptions o, std::int64_t draws = kDraws) {
     const std::vector<SamplingOptions> rows{o};
-    const SamplerSpec spec = sampler_for(rows);
+    SamplerSpec spec = sampler_for(rows);
+    spec.logprobs = true;
     const auto vocab = static_cast<std::int64_t>(logits.size());
     hlo::Module module("draw");
     hlo::Function& f = module.main();
