@@ -29,6 +29,7 @@ Value rms_norm(Value x, Value weight, double eps) { return x * inverse_rms(x, ep
 
 Value gated_rms_norm(Value y, Value z, const std::optional<Value>& weight, std::int64_t groups, double eps) {
   Value gated = y * silu(z);  // [B,T,E]
+  gated = once(gated);
   if (!weight) return gated;
   Dims grouped = gated.dims();
   const std::int64_t inner = grouped.back();

@@ -1,6 +1,7 @@
 #include "hlo/arith.h"
 #include "hlo/scope.h"
 #include "model/mamba2.h"
+#include "model/reductions.h"
 #include "ssm/recurrence.h"
 
 namespace adder::model {
@@ -32,7 +33,8 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
   const Values parts = split(xbcdt, {c.conv_dim(), c.n_heads});  // xBC [F], dt [H]
   part.next("conv");
   auto [conv, window] = causal_conv(parts[0], s.conv, w.conv_weight, w.conv_bias, lengths);
-  const Values xbc = split(silu(conv), {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
+  Value activated = once(silu(conv));
+  const Values xbc = split(activated, {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
   Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});    // [B,T,H,P]
 
   part.next("gates");

@@ -27,13 +27,10 @@ constexpr std::array kInt8{plain("plain", 1, 1),      plain("rows2", 1, 2),     
                            first("first2x4", 4, 2),   first("first2x6", 6, 2),   first("first2x8", 8, 2),
                            first("first2x12", 12, 2), first("first2x16", 16, 2), first("first4x28", 28, 4)};
 
-/// A value that several copies are made of is computed once, not in each copy.
-Value once(Value x) { return optimization_barrier({x})[0]; }
-
 /// x [1,I], weight [O,I] -> [1,O] in the type that `options` accumulates in.
 Value spelled(const Spelling& s, Value x, Value weight, const DotOptions& options) {
   const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
-  if (s.parts * s.repeat > 2) x = once(x);
+  if (s.parts * s.repeat > 2) x = once(x);  // not in each copy
   if (!s.weights_first && s.parts == 1) {
     // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
     Value rows = broadcast_to(x, {s.repeat, inputs});

@@ -49,6 +49,8 @@ Value reduce_rows(Value x, Reduction reduction, const std::function<Value(Value)
 Value row_sum_of_squares(Value x) {
   return reduce_rows(x * x, Reduction::add, [](Value y) { return hlo::max(y, 0); });
 }
+Value once(Value x) { return optimization_barrier({x})[0]; }
+
 Value row_max_abs(Value x) {
   return reduce_rows(abs(x), Reduction::maximum, [](Value y) { return abs(y); });
 }
