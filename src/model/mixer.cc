@@ -35,7 +35,7 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
   auto [conv, window] = causal_conv(parts[0], s.conv, w.conv_weight, w.conv_bias, lengths);
   Value activated = once(silu(conv));
   const Values xbc = split(activated, {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
-  Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});    // [B,T,H,P]
+  Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});   // [B,T,H,P]
 
   part.next("gates");
   Value delta = softplus(parts[1] + w.dt_bias);  // [B,T,H]

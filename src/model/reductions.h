@@ -11,7 +11,8 @@ namespace adder::model {
 hlo::Value row_sum_of_squares(hlo::Value x);
 hlo::Value row_max_abs(hlo::Value x);
 
-/// A value that several others read: computed once, where a compiler would repeat its arithmetic in each reader.
+/// A value that several others read: computed once, where a compiler would repeat its arithmetic in each
+/// reader.
 hlo::Value once(hlo::Value x);
 
 }  // namespace adder::model
