@@ -18,6 +18,20 @@ TEST_F(Perplexity, IsTheOraclesOnTheHeldOutText) {
   EXPECT_GT(whole.at("tokens_per_s").get<double>(), 0);
 }
 
+TEST_F(Perplexity, NarrowWeightsCostLittle) {
+  need_plugin();
+  const auto expected = read_json_file(demo_model() / "expected.json");
+  ASSERT_TRUE(expected) << expected.error().to_string();
+  const auto exact = expected->at("perplexity").get<double>();
+  const std::pair<const char*, double> dtypes[] = {{"bf16", 0.02}, {"int8", 0.15}};
+  for (const auto& [dtype, within] : dtypes) {
+    SCOPED_TRACE(dtype);
+    const Json found =
+        json({"perplexity", "-m", demo_model(), "-f", demo_model() / "heldout.txt", "--dtype", dtype});
+    EXPECT_NEAR(found.at("perplexity").get<double>(), exact, within);
+  }
+}
+
 TEST_F(Perplexity, ShortWindowsPredictWorse) {
   need_plugin();
   const Json windows =

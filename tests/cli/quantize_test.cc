@@ -57,6 +57,27 @@ TEST_F(Quantize, RunsInFloatTypesAsItsExpansionDoes) {
   }
 }
 
+TEST_F(Quantize, WhileLoadingIsTheSameAsBefore) {
+  need_plugin();
+  if (IsSkipped()) return;
+  for (const std::string& name : kGoldens) {
+    SCOPED_TRACE(name);
+    ASSERT_EQ(adder({"quantize", golden(name), in_folder(name + "-8")}).exit_code, 0);
+    const std::vector<float> stored = logits(in_folder(name + "-8"), "int8");
+    ASSERT_FALSE(stored.empty());
+    EXPECT_EQ(stored, logits(golden(name), "int8"));
+    const std::vector<float> exact = logits(golden(name), "f32");
+    ASSERT_EQ(stored.size(), exact.size());
+    float largest = 0, worst = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      largest = std::max(largest, std::abs(exact[i]));
+      worst = std::max(worst, std::abs(exact[i] - stored[i]));
+    }
+    EXPECT_LT(worst, 0.15F * largest) << "eight bits a weight and an activation";
+    EXPECT_GT(worst, 0) << "not int8 at all";
+  }
+}
+
 TEST_F(Quantize, RefusesWhatItCannotDoAndLeavesNothing) {
   const Outcome done = adder({"quantize", golden("hf-tiny"), in_folder("out")});
   ASSERT_EQ(done.exit_code, 0) << done.err;
