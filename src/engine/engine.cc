@@ -57,7 +57,10 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   const PlatformPolicy& platform = platform_policy(client.platform_name());
   ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = {.precision = options.precision, .spelling = {}, .otherwise = {}},
+                 .policy = {.precision = options.precision,
+                            .int8_activations = platform.int8_activations,
+                            .spelling = {},
+                            .otherwise = {}},
                  .weight_dtype = options.weight_dtype};
   for (const auto& [dtype, name] : platform.spelling)
     if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;

@@ -10,7 +10,9 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
       // a scalar loop (design section 9).
       {.platform = "cpu",
        .client_options = {{"cpu_device_count", std::int64_t{1}}},
-       .spelling = {{DType::f32, "parts4"}, {DType::bf16, "rows2"}, {DType::s8, "first2x8"}}},
+       .spelling = {{DType::f32, "parts4"}, {DType::bf16, "rows2"}, {DType::s8, "first2x8"}},
+       // Nothing fuses the expansion of int8 weights into a product here: it would be written and read back.
+       .int8_activations = true},
   };
   static const PlatformPolicy kNone{};
   for (const PlatformPolicy& row : kTable)

@@ -15,6 +15,8 @@ struct PlatformPolicy {
   std::vector<pjrt::NamedValue> client_options;
   /// How one-row products are spelled where nothing was measured: names of model::spellings() by weight type.
   std::map<DType, std::string_view> spelling;
+  /// model::Policy::int8_activations.
+  bool int8_activations = false;
 };
 
 /// The row for "cpu", "cuda", ...; an empty one for a platform without choices.

@@ -23,7 +23,7 @@ constexpr int kRounds = 7;
 constexpr double kHopeless = 2.5, kWorthwhile = 0.97;  // relative to the best, to the policy's own
 
 /// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [1,1].
-std::string chain_text(const model::Spelling& spelling, Precision precision, const Shape& weight,
+std::string chain_text(const model::Policy& policy, const model::Spelling& spelling, const Shape& weight,
                        std::int64_t copies) {
   Module module("tune");
   Function& f = module.main();
@@ -36,7 +36,7 @@ std::string chain_text(const model::Spelling& spelling, Precision precision, con
   }
   Value last = zeros(f, {DType::f32, {1, 1}});
   for (const auto& m : matrices)
-    last = max_over(model::one_row_product(spelling, precision, x + last * 0.0, m), 1, true);
+    last = max_over(model::one_row_product(policy, spelling, x + last * 0.0, m), 1, true);
   f.finish({{"out", last}});
   return module.text();
 }
@@ -54,15 +54,15 @@ struct Candidate {
   }
 };
 
-Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, Precision precision,
+Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, const model::Policy& policy,
                                                   const Shape& weight, std::int64_t copies) {
   std::vector<Candidate> out;
   std::vector<std::future<Result<pjrt::Executable>>> compiling;
   for (const model::Spelling& s : model::spellings(weight.dtype)) {
     if (!s.applies(weight)) continue;
     out.push_back({.spelling = s, .program = {}, .seconds = {}});
-    compiling.push_back(std::async(std::launch::async, [&client, precision, &weight, copies, s] {
-      return client.compile(chain_text(s, precision, weight, copies));
+    compiling.push_back(std::async(std::launch::async, [&client, &policy, &weight, copies, s] {
+      return client.compile(chain_text(policy, s, weight, copies));
     }));
   }
   Status status;
@@ -120,7 +120,7 @@ Status measure(std::vector<Candidate>& candidates, const std::vector<const pjrt:
 Result<TunedProduct> tune_product(const pjrt::Client& client, const pjrt::Device& device,
                                   const model::Policy& policy, const Shape& weight) {
   const std::int64_t copies = std::clamp<std::int64_t>(kWorkingSet / weight.bytes(), 1, kMostCopies);
-  ADDER_TRY(std::vector<Candidate> candidates, compile_candidates(client, policy.precision, weight, copies));
+  ADDER_TRY(std::vector<Candidate> candidates, compile_candidates(client, policy, weight, copies));
   ADDER_TRY(const auto buffers, make_arguments(client, device, weight, copies));
   std::vector<const pjrt::Buffer*> arguments;
   for (const pjrt::Buffer& b : buffers) arguments.push_back(&b);
@@ -165,7 +165,8 @@ Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Devic
                                    const ModelSpec& model, const std::filesystem::path& folder,
                                    LogSink& sink) {
   const std::string settings =
-      fmt::format("device {}, precision {}", device.id(), static_cast<int>(model.policy.precision));
+      fmt::format("device {}, precision {}, int8 activations {}", device.id(),
+                  static_cast<int>(model.policy.precision), model.policy.int8_activations);
   const std::string context = fmt::format("{:016x}", pjrt::make_cache_key(client, settings, {}).hash());
   TuningFile file(folder);
   model::SpellingChoice out;

@@ -71,14 +71,16 @@ Quantised quantise_rows(Value x) {
 
 /// `multiply(x, weight, options)` with the conversions that the weights' type asks for.
 template <class Multiply>
-Value with_types(hlo::Precision precision, Value x, const Matrix<Value>& w, Multiply&& multiply) {
-  if (w.weight.dtype() == DType::s8) {
+Value with_types(const Policy& policy, Value x, const Matrix<Value>& w, Multiply&& multiply) {
+  if (w.weight.dtype() == DType::s8 && policy.int8_activations) {
     const Quantised q = quantise_rows(x);
     Value sums =
         multiply(q.values, w.weight, DotOptions{.precision = Precision::DEFAULT, .result_dtype = DType::s32});
     return convert(sums, DType::f32) * q.scale * *w.scale;
   }
-  const DotOptions options{.precision = precision, .result_dtype = DType::f32};
+  const DotOptions options{.precision = policy.precision, .result_dtype = DType::f32};
+  if (w.weight.dtype() == DType::s8)
+    return multiply(convert(x, DType::bf16), convert(w.weight, DType::bf16), options) * *w.scale;
   return multiply(w.weight.dtype() == DType::f32 ? x : convert(x, w.weight.dtype()), w.weight, options);
 }
 
@@ -106,15 +108,15 @@ Spelling Policy::spelling_of(const Shape& weight) const {
   return spellings(weight.dtype).front();
 }
 
-Value one_row_product(const Spelling& spelling, hlo::Precision precision, Value x, const Matrix<Value>& w) {
-  return with_types(precision, x, w, [&](Value row, Value weight, const DotOptions& options) {
+Value one_row_product(const Policy& policy, const Spelling& spelling, Value x, const Matrix<Value>& w) {
+  return with_types(policy, x, w, [&](Value row, Value weight, const DotOptions& options) {
     return spelled(spelling, row, weight, options);
   });
 }
 
 Value product(const Policy& policy, Value x, const Matrix<Value>& w) {
-  if (x.dim(0) == 1) return one_row_product(policy.spelling_of(w.weight.shape()), policy.precision, x, w);
-  return with_types(policy.precision, x, w, many_rows);
+  if (x.dim(0) == 1) return one_row_product(policy, policy.spelling_of(w.weight.shape()), x, w);
+  return with_types(policy, x, w, many_rows);
 }
 
 }  // namespace adder::model

@@ -47,6 +47,9 @@ std::string product_key(const Shape& weight);
 /// How the device should compute; per-platform choices are data, made by `engine`.
 struct Policy {
   hlo::Precision precision = hlo::Precision::HIGHEST;
+  /// Int8 weights meet activations that are quantised too; otherwise activations in bfloat16, for devices
+  /// whose compiler expands the weights inside the product.
+  bool int8_activations = true;
   /// How one-row products are spelled. A shape that is not listed takes `otherwise` of its type, and if that
   /// does not apply the plainest.
   SpellingChoice spelling;
@@ -57,10 +60,11 @@ struct Policy {
 
 /// x [R,I] float32 by `w` [O,I] -> [R,O] float32. Bfloat16 weights round x to bfloat16 and accumulate in
 /// float32. Int8 weights quantise each row of x to int8 (scale = max|row| / 127, round to nearest even),
-/// accumulate in int32, which is exact, and multiply by both scales.
+/// accumulate in int32, which is exact, and multiply by both scales; without policy.int8_activations they are
+/// what their integers are as bfloat16, exactly, and the sums are multiplied by their scale.
 Value product(const Policy& policy, Value x, const Matrix<Value>& w);
 
 /// The same for one row, R = 1, spelled so: for measuring and for tests.
-Value one_row_product(const Spelling& spelling, hlo::Precision precision, Value x, const Matrix<Value>& w);
+Value one_row_product(const Policy& policy, const Spelling& spelling, Value x, const Matrix<Value>& w);
 
 }  // namespace adder::model

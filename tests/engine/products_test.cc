@@ -72,11 +72,33 @@ TEST_F(Products, EverySpellingGivesTheProduct) {
       ASSERT_TRUE(s.applies(p.weight.shape));
       expect_one(
           {p.x, p.weight, p.scale},
-          [&](const hlo::Values& v) {
-            return model::one_row_product(s, hlo::Precision::HIGHEST, v[0], matrix(v));
-          },
-          p.expected, 1e-5);
+          [&](const hlo::Values& v) { return model::one_row_product({}, s, v[0], matrix(v)); }, p.expected,
+          1e-5);
     }
+  }
+}
+
+TEST_F(Products, Int8WithoutQuantisedActivationsIsBfloat16ByTheIntegers) {
+  model::Policy policy;
+  policy.int8_activations = false;
+  for (const std::int64_t rows : {1, 3}) {
+    SCOPED_TRACE(rows);
+    Problem p = make_problem(DType::bf16, rows, 40, 96);
+    for (std::size_t i = 0; i < p.weight.values.size(); ++i)
+      p.weight.values[i] = static_cast<int>(i * 37 % 255) - 127;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t o = 0; o < 40; ++o) {
+        double sum = 0;
+        for (std::int64_t i = 0; i < 96; ++i)
+          sum += rounded(DType::bf16, p.x.values[static_cast<std::size_t>(r * 96 + i)]) *
+                 p.weight.values[static_cast<std::size_t>(o * 96 + i)];
+        p.expected.values[static_cast<std::size_t>(r * 40 + o)] =
+            sum * p.scale.values[static_cast<std::size_t>(o)];
+      }
+    p.weight = op::tensor(DType::s8, p.weight.shape.dims, p.weight.values);
+    expect_one(
+        {p.x, p.weight, p.scale},
+        [&](const hlo::Values& v) { return model::product(policy, v[0], matrix(v)); }, p.expected, 1e-5);
   }
 }
 
