@@ -21,27 +21,13 @@ namespace {
 using ::testing::AllOf;
 using testing::golden;
 using ::testing::HasSubstr;
+using testing::quantised;
 using testing::read_file;
 using testing::TempDirectory;
 using testing::write_file;
 
 ConvertOptions int8_options(std::uint64_t shard = 5'000'000'000) {
   return {.dtype = DType::s8, .max_shard_bytes = shard};
-}
-
-struct Int8 {
-  std::vector<std::int8_t> values;
-  std::vector<float> scales;
-  bool operator==(const Int8&) const = default;
-};
-
-Int8 quantised(const TensorView& view) {
-  Int8 out;
-  out.values.resize(static_cast<std::size_t>(view.shape.elements()));
-  out.scales.resize(static_cast<std::size_t>(view.shape.dims.at(0)));
-  const Status read = read_int8(view, out.values, out.scales);
-  EXPECT_TRUE(read) << read.error().to_string();
-  return out;
 }
 
 std::vector<float> floats_of(const TensorView& view) {
@@ -99,14 +85,8 @@ TEST_P(ConvertInt8Golden, QuantisedFilesAreWhatTheLoaderWouldQuantise) {
   EXPECT_EQ(read_file(dir.path() / "kept" / "config.json"), read_file(dir.path() / "whole" / "config.json"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, ConvertInt8Golden,
-                         ::testing::Values("hf-tiny", "mamba-ssm-tiny", "grouped-sharded-bf16-tiny",
-                                           "limits-bias-tiny", "odd-shapes-f16-tiny"),
-                         [](const auto& golden) {
-                           std::string name = golden.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Goldens, ConvertInt8Golden, ::testing::ValuesIn(testing::kGoldens),
+                         testing::golden_test_name);
 
 TEST(ConvertInt8Test, GgufQuantisesAsWell) {
   const TempDirectory dir;

@@ -89,14 +89,8 @@ TEST_P(ConvertGolden, ShardsHoldTheSame) {
   EXPECT_EQ(index["metadata"]["total_size"], report->bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, ConvertGolden,
-                         ::testing::Values("hf-tiny", "mamba-ssm-tiny", "grouped-sharded-bf16-tiny",
-                                           "limits-bias-tiny", "odd-shapes-f16-tiny"),
-                         [](const auto& golden) {
-                           std::string name = golden.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Goldens, ConvertGolden, ::testing::ValuesIn(testing::kGoldens),
+                         testing::golden_test_name);
 
 TEST(ConvertTest, Float32IsWhatTheLoaderWouldRead) {
   const TempDirectory dir;

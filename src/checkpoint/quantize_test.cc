@@ -22,22 +22,10 @@ using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Int8;
 using testing::OwnedTensor;
+using testing::quantised;
 using testing::TempDirectory;
-
-struct Int8 {
-  std::vector<std::int8_t> values;
-  std::vector<float> scales;
-};
-
-Int8 quantised(const TensorView& view) {
-  Int8 out;
-  out.values.resize(static_cast<std::size_t>(view.shape.elements()));
-  out.scales.resize(static_cast<std::size_t>(view.shape.dims.at(0)));
-  const Status read = read_int8(view, out.values, out.scales);
-  EXPECT_TRUE(read) << read.error().to_string();
-  return out;
-}
 
 TensorView matrix(std::int64_t rows, std::span<const float> values) {
   return {.name = "w",

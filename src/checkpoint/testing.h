@@ -2,6 +2,9 @@
 
 // Builders of small checkpoints, for this room's tests only.
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -11,6 +14,7 @@
 #include "base/json.h"
 #include "base/testing.h"
 #include "checkpoint/names.h"
+#include "checkpoint/quantize.h"
 #include "checkpoint/safetensors.h"
 
 namespace adder::checkpoint::testing {
@@ -23,6 +27,14 @@ inline std::filesystem::path source_path(const std::string& relative) {
   return std::filesystem::path(ADDER_SOURCE_DIR) / relative;
 }
 inline std::filesystem::path golden(const std::string& name) { return source_path("tests/goldens/" + name); }
+inline constexpr const char* kGoldens[] = {"hf-tiny", "mamba-ssm-tiny", "grouped-sharded-bf16-tiny",
+                                           "limits-bias-tiny", "odd-shapes-f16-tiny"};
+/// Names the tests of a suite that runs over kGoldens.
+inline std::string golden_test_name(const ::testing::TestParamInfo<const char*>& golden) {
+  std::string name = golden.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
 
 /// The bytes of a safetensors file with this header text and data; the size field may lie.
 inline std::string safetensors_bytes(const std::string& header, const std::string& data,
@@ -51,6 +63,21 @@ inline void write_tensors(const std::filesystem::path& path, const std::vector<O
   for (const OwnedTensor& t : tensors) views.push_back(t.view());
   const Status status = write_safetensors(path, views);
   if (!status) std::abort();
+}
+
+/// What read_int8 makes of a tensor.
+struct Int8 {
+  std::vector<std::int8_t> values;
+  std::vector<float> scales;
+  bool operator==(const Int8&) const = default;
+};
+inline Int8 quantised(const TensorView& view) {
+  Int8 out;
+  out.values.resize(static_cast<std::size_t>(view.shape.elements()));
+  out.scales.resize(static_cast<std::size_t>(view.shape.dims.at(0)));
+  const Status read = read_int8(view, out.values, out.scales);
+  EXPECT_TRUE(read) << read.error().to_string();
+  return out;
 }
 
 /// A two-layer model, small enough to change by hand: D 8, E 16, H 4, P 4, G 2, N 4, K 4, V 10.
