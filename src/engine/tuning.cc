@@ -164,9 +164,10 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
 Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Device& device,
                                    const ModelSpec& model, const std::filesystem::path& folder,
                                    LogSink& sink) {
-  const std::string settings =
-      fmt::format("device {}, precision {}, int8 activations {}", device.id(),
-                  static_cast<int>(model.policy.precision), model.policy.int8_activations);
+  std::string settings = fmt::format("device {}, precision {}, int8 activations {}", device.id(),
+                                     static_cast<int>(model.policy.precision), model.policy.int8_activations);
+  for (const model::Spelling& s : model::spellings(model.weight_dtype))
+    settings += fmt::format(", {}", s.name);  // a new one is measured, and the others with it
   const std::string context = fmt::format("{:016x}", pjrt::make_cache_key(client, settings, {}).hash());
   TuningFile file(folder);
   model::SpellingChoice out;

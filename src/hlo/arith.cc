@@ -177,6 +177,13 @@ Value zeros(Function& f, Shape shape, Loc loc) { return constant(f, shape.dtype,
 Value sum(Value x, std::int64_t axis, bool keep_dims, Loc loc) {
   return reduced_axis("sum", x, Reduction::add, axis, keep_dims, loc);
 }
+Value loop_sum(Value x, std::int64_t axis, Loc loc) {
+  const std::int64_t i = normal_axis("loop_sum", axis, x.rank(), x.shape(), loc);
+  const auto add_up = [loc](const Values& sum, const Values& term) -> Values {
+    return {subtract(sum[0], negate(term[0], loc), loc)};
+  };
+  return reduce({x}, {constant(x.function(), x.dtype(), 0, {}, loc)}, {i}, add_up, loc)[0];
+}
 Value mean(Value x, std::int64_t axis, bool keep_dims, Loc loc) {
   const Value total = sum(x, axis, keep_dims, loc);
   const Value count =

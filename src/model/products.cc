@@ -12,23 +12,55 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 namespace {
 
 constexpr Spelling plain(std::string_view name, std::int64_t parts, std::int64_t repeat) {
-  return {.name = name, .parts = parts, .repeat = repeat, .weights_first = false};
+  return {.name = name, .parts = parts, .repeat = repeat};
 }
 constexpr Spelling first(std::string_view name, std::int64_t parts, std::int64_t repeat) {
   return {.name = name, .parts = parts, .repeat = repeat, .weights_first = true};
 }
+constexpr Spelling lanes(std::string_view name, std::int64_t terms) { return {.name = name, .terms = terms}; }
 
 // Weights first with one row and parts is how XLA's matrix-vector code is reached for a batch.
 constexpr std::array kFloat32{plain("plain", 1, 1), first("parts2", 2, 1), first("parts4", 4, 1),
                               first("parts8", 8, 1)};
 constexpr std::array kBfloat16{plain("plain", 1, 1),  plain("rows2", 1, 2),   plain("rows4", 1, 4),
-                               first("first4", 1, 4), plain("rows2x2", 2, 2), first("first4x8", 8, 4)};
+                               first("first4", 1, 4), plain("rows2x2", 2, 2), first("first4x8", 8, 4),
+                               lanes("lanes16", 16),  lanes("lanes20", 20),   lanes("lanes24", 24),
+                               lanes("lanes32", 32)};
 constexpr std::array kInt8{plain("plain", 1, 1),      plain("rows2", 1, 2),      first("first2", 1, 2),
                            first("first2x4", 4, 2),   first("first2x6", 6, 2),   first("first2x8", 8, 2),
-                           first("first2x12", 12, 2), first("first2x16", 16, 2), first("first4x28", 28, 4)};
+                           first("first2x12", 12, 2), first("first2x16", 16, 2), first("first4x28", 28, 4),
+                           lanes("lanes16", 16),      lanes("lanes20", 20),      lanes("lanes24", 24)};
+
+/// `weight`, in a way that depends on x: else XLA expands all of a model's weights to float32 before a loop
+/// of steps, where they need not fit, and reads those in each. No bit changes where x [1,I] is a row of
+/// numbers, or of what quantise_rows gives.
+Value of_this_step(Value weight, Value x) {
+  Value first = view(slice(x, {0, 0}, {1, 1}), {});
+  Value never = weight.dtype() == DType::s8 ? eq(first, -128) : ne(first, first);
+  return select(never, zeros(x.function(), weight.shape()), weight);
+}
+
+/// x [1,I], weight [O,I] -> [1,O], float32 for bfloat16 and int32 for int8, lane by lane.
+Value by_lanes(const Spelling& s, Value x, Value weight) {
+  const std::int64_t outputs = weight.dim(0), pieces = weight.dim(1) / (s.terms * Spelling::kLanes);
+  Dims cut{s.terms, Spelling::kLanes};
+  if (pieces > 1) cut.insert(cut.begin(), pieces);  // an axis of one would get a layout of its own
+  Dims rows = cut;
+  rows.insert(rows.begin(), outputs);
+  Value terms = convert(view(of_this_step(weight, x), rows), DType::f32) *
+                broadcast_to(view(convert(once(x), DType::f32), cut), rows);
+  Value partial = view(loop_sum(terms, -2), {outputs, pieces, Spelling::kLanes});
+  if (weight.dtype() != DType::s8)
+    return view(reduce(view(partial, {outputs, pieces * Spelling::kLanes}), Reduction::add, {1}),
+                {1, outputs});
+  // Sums of a piece are integers below 2^24, which float32 holds; beyond that they are added as integers.
+  Value sums = convert(reduce(partial, Reduction::add, {2}), DType::s32);  // [O,G]
+  return view(pieces == 1 ? sums : reduce(sums, Reduction::add, {1}), {1, outputs});
+}
 
 /// x [1,I], weight [O,I] -> [1,O] in the type that `options` accumulates in.
 Value spelled(const Spelling& s, Value x, Value weight, const DotOptions& options) {
+  if (s.terms != 0) return by_lanes(s, x, weight);
   const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
   if (s.parts * s.repeat > 2) x = once(x);  // not in each copy
   if (!s.weights_first && s.parts == 1) {

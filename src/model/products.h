@@ -28,9 +28,16 @@ struct Spelling {
   std::int64_t repeat = 1;
   /// The weights are the left operand, read as they lie, instead of the right one.
   bool weights_first = false;
+  /// Other than 0: no dot_general. A row of weights is cut into pieces of `terms` x kLanes; the terms of a
+  /// piece are expanded to float32, multiplied and added lane by lane, then the lanes. Compilers without a
+  /// fast one-row product for narrow weights read them at memory speed so.
+  std::int64_t terms = 0;
+  static constexpr std::int64_t kLanes = 32;
 
   /// Whether it can spell this product.
-  bool applies(const Shape& weight) const { return weight.dims[0] % parts == 0; }
+  bool applies(const Shape& weight) const {
+    return weight.dims[0] % parts == 0 && (terms == 0 || weight.dims[1] % (terms * kLanes) == 0);
+  }
 };
 
 /// Every spelling there is for weights of this type (f32, bf16 or s8); the first is the plainest and applies

@@ -9,6 +9,18 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
+constexpr std::int64_t kLanes = 32;
+
+/// The sum over the last axis, lane by lane first where its size allows.
+Value sum_last(Value x) {
+  const std::int64_t n = x.dim(-1);
+  if (n % kLanes != 0 || n == kLanes) return sum(x, -1);
+  Dims cut = x.dims();
+  cut.back() = n / kLanes;
+  cut.push_back(kLanes);
+  return sum(loop_sum(view(x, cut), -2), -1);
+}
+
 /// x [B,1,G,N] -> [B,H,1,N], each group's row for every head of it.
 Value per_head(Value x, const Sizes& d) {
   Value spread = broadcast_to(view(x, {d.b, d.g, 1, d.n}), {d.b, d.g, d.r, d.n});
@@ -26,7 +38,7 @@ Scan scan_step(const Recurrence& r, Value state) {
   Value decay = view(exponential(r.log_decay), {d.b, d.h, 1, 1});
   Value u = view(r.input, {d.b, d.h, d.p, 1});
   Value next = decay * state + u * per_head(r.key, d);  // [B,H,P,N]
-  Value y = sum(next * per_head(r.query, d), -1);       // [B,H,P]
+  Value y = sum_last(next * per_head(r.query, d));      // [B,H,P]
   return {view(y, {d.b, 1, d.h, d.p}), next};
 }
 
