@@ -7,6 +7,7 @@
 #include <future>
 #include <limits>
 
+#include "engine/host_arena.h"
 #include "hlo/arith.h"
 #include "pjrt/executable_cache.h"
 
@@ -77,20 +78,31 @@ Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, co
   return out;
 }
 
-/// x, weights and scales for chain_text. What they hold does not change the time.
+/// x, weights and scales for chain_text, in memory as load_weights takes it. What they hold does not change
+/// the time.
 Result<std::vector<pjrt::Buffer>> make_arguments(const pjrt::Client& client, const pjrt::Device& device,
                                                  const Shape& weight, std::int64_t copies) {
+  const Shape row{DType::f32, {1, weight.dims[1]}}, scales{DType::f32, {weight.dims[0]}};
+  HostArena arena(static_cast<std::size_t>(row.bytes() + scales.bytes() + copies * weight.bytes()),
+                  static_cast<std::size_t>(copies) + 2);
   std::vector<pjrt::Buffer> out;
-  const auto upload = [&](const void* data, const Shape& shape) -> Status {
-    ADDER_TRY(pjrt::Buffer buffer, client.to_device(data, shape, device));
+  const auto upload = [&](const Shape& shape) -> Status {
+    const auto size = static_cast<std::size_t>(shape.bytes());
+    const std::shared_ptr<std::byte> host = arena.allocate(size);
+    if (!host)
+      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(weight));
+    if (shape.dtype == DType::f32) {
+      std::fill_n(reinterpret_cast<float*>(host.get()), size / sizeof(float), 1.0F);
+    } else {
+      std::fill_n(host.get(), size, std::byte{0});
+    }
+    ADDER_TRY(pjrt::Buffer buffer, client.to_device_zero_copy(host, shape, device));
     out.push_back(std::move(buffer));
     return {};
   };
-  const std::vector<float> ones(static_cast<std::size_t>(std::max(weight.dims[0], weight.dims[1])), 1.0F);
-  const std::vector<std::byte> matrix(static_cast<std::size_t>(weight.bytes()));
-  ADDER_CHECK(upload(ones.data(), {DType::f32, {1, weight.dims[1]}}));
-  for (std::int64_t i = 0; i < copies; ++i) ADDER_CHECK(upload(matrix.data(), weight));
-  if (weight.dtype == DType::s8) ADDER_CHECK(upload(ones.data(), {DType::f32, {weight.dims[0]}}));
+  ADDER_CHECK(upload(row));
+  for (std::int64_t i = 0; i < copies; ++i) ADDER_CHECK(upload(weight));
+  if (weight.dtype == DType::s8) ADDER_CHECK(upload(scales));
   return out;
 }
 
