@@ -37,6 +37,7 @@ TEST_F(Arith, ReductionsAndShapes) {
       [](const Values& a) -> Values {
         const Values pieces = hlo::split(a[0], {1, 2});
         return {hlo::sum(a[0], -1),
+                hlo::loop_sum(a[0], 0),
                 hlo::mean(a[0], 1, true),
                 hlo::max_over(a[0], 0),
                 pieces[0],
@@ -45,7 +46,7 @@ TEST_F(Arith, ReductionsAndShapes) {
                 hlo::expand_dims(a[0], -1),
                 hlo::broadcast_to(hlo::sum(a[0], 0), {2, 3})};
       },
-      {f32({2}, {6, 18}), f32({2, 1}, {2, 6}), f32({3}, {4, 5, 9}), f32({2, 1}, {1, 4}),
+      {f32({2}, {6, 18}), f32({3}, {5, 7, 12}), f32({2, 1}, {2, 6}), f32({3}, {4, 5, 9}), f32({2, 1}, {1, 4}),
        f32({2, 2}, {2, 3, 5, 9}), f32({3, 2}, {1, 2, 3, 4, 5, 9}), f32({2, 3, 1}, {1, 2, 3, 4, 5, 9}),
        f32({2, 3}, {5, 7, 12, 5, 7, 12})},
       1e-6);
