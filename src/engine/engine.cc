@@ -64,11 +64,14 @@ Result<Engine> Engine::open(const EngineOptions& options) {
                  .weight_dtype = options.weight_dtype};
   for (const auto& [dtype, name] : platform.spelling)
     if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
+  ProgramsOptions programs{.dump_hlo = options.dump_hlo,
+                           .cache = {},
+                           .compile = compile_options(client, device),
+                           .log = options.log};
   if (options.tune && !options.cache_dir.empty()) {
-    ADDER_TRY(spec.policy.spelling, tune(client, device, spec, options.cache_dir, *options.log));
+    ADDER_TRY(spec.policy.spelling,
+              tune(client, device, spec, programs.compile, options.cache_dir, *options.log));
   }
-  ProgramsOptions programs{.dump_hlo = options.dump_hlo, .cache = {}, .compile = {}, .log = options.log};
-  if (options.device != 0) programs.compile = pjrt::CompileOptions::for_device(device.id());
   if (!options.cache_dir.empty()) {
     if (auto cache = pjrt::ExecutableCache::open(options.cache_dir)) {
       programs.cache = *std::move(cache);

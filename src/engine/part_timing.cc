@@ -152,7 +152,7 @@ class Loop {
   static Result<Loop> make(const Engine& engine, const std::string& text,
                            const std::vector<Argument>& arguments) {
     Loop loop(engine);
-    ADDER_TRY(loop.executable_, engine.client().compile(text));
+    ADDER_TRY(loop.executable_, engine.client().compile(text, engine.programs().compile_options()));
     for (const Argument& argument : arguments) {
       loop.given_.push_back(argument.weight);
       pjrt::Buffer buffer;

@@ -1,5 +1,8 @@
 #include "engine/platform.h"
 
+#include "hlo/module.h"
+#include "hlo/ops.h"
+
 namespace adder::engine {
 
 const PlatformPolicy& platform_policy(std::string_view platform) {
@@ -11,6 +14,9 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
       {.platform = "cpu",
        .client_options = {{"cpu_device_count", std::int64_t{1}}},
        .spelling = {{DType::f32, "parts4"}, {DType::bf16, "rows2"}, {DType::s8, "first2x8"}},
+       // XLA's own loops, norms and int8 or bfloat16 products among them, take 256 bits otherwise. A machine
+       // that has fewer uses what it has.
+       .compile_flags = {{"xla_cpu_prefer_vector_width", std::int64_t{512}}},
        // Nothing fuses the expansion of int8 weights into a product here: it would be written and read back.
        .int8_activations = true},
   };
@@ -25,6 +31,20 @@ Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view 
   auto client = pjrt::Client::create(plugin, platform_policy(guess ? "cpu" : platform).client_options);
   if (!client && guess) return pjrt::Client::create(plugin);
   return client;
+}
+
+pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device) {
+  hlo::Module module("empty");
+  module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
+  const std::string program = module.text();
+  pjrt::CompileOptions out;
+  if (device.id() != client.default_device().id()) out = pjrt::CompileOptions::for_device(device.id());
+  for (const auto& [name, value] : platform_policy(client.platform_name()).compile_flags) {
+    pjrt::CompileOptions with_flag = out;
+    with_flag.flags[name] = value;
+    if (client.compile(program, with_flag)) out = std::move(with_flag);
+  }
+  return out;
 }
 
 }  // namespace adder::engine

@@ -15,6 +15,8 @@ struct PlatformPolicy {
   std::vector<pjrt::NamedValue> client_options;
   /// How one-row products are spelled where nothing was measured: names of model::spellings() by weight type.
   std::map<DType, std::string_view> spelling;
+  /// Told to the compiler with every program.
+  pjrt::CompileOptions::Flags compile_flags;
   /// model::Policy::int8_activations.
   bool int8_activations = false;
 };
@@ -25,5 +27,9 @@ const PlatformPolicy& platform_policy(std::string_view platform);
 /// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
 /// not: then the CPU's options are tried, and left out if the plugin refuses them.
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
+
+/// How programs for `device` are compiled: with those of the platform's flags that this plugin knows, which
+/// is found out by compiling an empty program with each.
+pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device);
 
 }  // namespace adder::engine

@@ -45,6 +45,8 @@ class Programs {
   /// Programs compiled or loaded so far.
   std::vector<ProgramRef> ready() const;
   const ModelSpec& model() const { return model_; }
+  /// What they are compiled with; for others that are to be compared with them.
+  const pjrt::CompileOptions& compile_options() const { return options_.compile; }
 
  private:
   Result<ProgramRef> get(const std::string& name, const std::function<Result<Graph>()>& build);

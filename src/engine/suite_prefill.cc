@@ -18,7 +18,8 @@ Result<std::optional<std::int64_t>> one_program_bytes(const Engine& engine, std:
   ADDER_TRY(const Graph graph,
             build_extend(engine.programs().model(),
                          {.batch = 1, .tokens = tokens, .outputs = ExtendSpec::Outputs::last}));
-  ADDER_TRY(const pjrt::Executable program, engine.client().compile(graph.text));
+  ADDER_TRY(const pjrt::Executable program,
+            engine.client().compile(graph.text, engine.programs().compile_options()));
   return program_bytes(program);
 }
 

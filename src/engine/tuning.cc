@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t kSmallest = 256 << 10, kLargest = 256 << 20;  // bytes of weights
 constexpr std::int64_t kWorkingSet = 64 << 20;  // beyond the caches of the machines this was made on
 constexpr std::int64_t kMostCopies = 24;
-constexpr int kRounds = 7;
+constexpr int kRounds = 12;
 constexpr double kHopeless = 2.5, kWorthwhile = 0.97;  // relative to the best, to the policy's own
 
 /// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [1,1].
@@ -48,22 +48,24 @@ struct Candidate {
   std::vector<double> seconds;
 
   double best() const { return *std::min_element(seconds.begin(), seconds.end()); }
-  double median() const {
+  /// The lower quartile: what else the machine does only adds time.
+  double typical() const {
     std::vector<double> sorted = seconds;
     std::sort(sorted.begin(), sorted.end());
-    return sorted[sorted.size() / 2];
+    return sorted[sorted.size() / 4];
   }
 };
 
 Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, const model::Policy& policy,
-                                                  const Shape& weight, std::int64_t copies) {
+                                                  const pjrt::CompileOptions& options, const Shape& weight,
+                                                  std::int64_t copies) {
   std::vector<Candidate> out;
   std::vector<std::future<Result<pjrt::Executable>>> compiling;
   for (const model::Spelling& s : model::spellings(weight.dtype)) {
     if (!s.applies(weight)) continue;
     out.push_back({.spelling = s, .program = {}, .seconds = {}});
-    compiling.push_back(std::async(std::launch::async, [&client, &policy, &weight, copies, s] {
-      return client.compile(chain_text(policy, s, weight, copies));
+    compiling.push_back(std::async(std::launch::async, [&client, &policy, &options, &weight, copies, s] {
+      return client.compile(chain_text(policy, s, weight, copies), options);
     }));
   }
   Status status;
@@ -130,9 +132,10 @@ Status measure(std::vector<Candidate>& candidates, const std::vector<const pjrt:
 }
 
 Result<TunedProduct> tune_product(const pjrt::Client& client, const pjrt::Device& device,
-                                  const model::Policy& policy, const Shape& weight) {
+                                  const model::Policy& policy, const pjrt::CompileOptions& options,
+                                  const Shape& weight) {
   const std::int64_t copies = std::clamp<std::int64_t>(kWorkingSet / weight.bytes(), 1, kMostCopies);
-  ADDER_TRY(std::vector<Candidate> candidates, compile_candidates(client, policy, weight, copies));
+  ADDER_TRY(std::vector<Candidate> candidates, compile_candidates(client, policy, options, weight, copies));
   ADDER_TRY(const auto buffers, make_arguments(client, device, weight, copies));
   std::vector<const pjrt::Buffer*> arguments;
   for (const pjrt::Buffer& b : buffers) arguments.push_back(&b);
@@ -146,11 +149,11 @@ Result<TunedProduct> tune_product(const pjrt::Client& client, const pjrt::Device
   const std::string_view own = policy.spelling_of(weight).name;
   const Candidate* best = &candidates.front();
   for (const Candidate& c : candidates) {
-    out.microseconds[std::string(c.spelling.name)] = 1e6 * c.median() / static_cast<double>(copies);
-    if (c.median() < best->median()) best = &c;
+    out.microseconds[std::string(c.spelling.name)] = 1e6 * c.typical() / static_cast<double>(copies);
+    if (c.typical() < best->typical()) best = &c;
   }
   for (const Candidate& c : candidates)
-    if (c.spelling.name == own && best->median() > kWorthwhile * c.median()) best = &c;
+    if (c.spelling.name == own && best->typical() > kWorthwhile * c.typical()) best = &c;
   out.chosen = std::string(best->spelling.name);
   return out;
 }
@@ -174,13 +177,13 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
 }  // namespace
 
 Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Device& device,
-                                   const ModelSpec& model, const std::filesystem::path& folder,
-                                   LogSink& sink) {
+                                   const ModelSpec& model, const pjrt::CompileOptions& options,
+                                   const std::filesystem::path& folder, LogSink& sink) {
   std::string settings = fmt::format("device {}, precision {}, int8 activations {}", device.id(),
                                      static_cast<int>(model.policy.precision), model.policy.int8_activations);
   for (const model::Spelling& s : model::spellings(model.weight_dtype))
     settings += fmt::format(", {}", s.name);  // a new one is measured, and the others with it
-  const std::string context = fmt::format("{:016x}", pjrt::make_cache_key(client, settings, {}).hash());
+  const std::string context = fmt::format("{:016x}", pjrt::make_cache_key(client, settings, options).hash());
   TuningFile file(folder);
   model::SpellingChoice out;
   bool changed = false;
@@ -189,7 +192,7 @@ Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Devic
     const TunedProduct* known = file.find(context, product);
     if (!known || !model::find_spelling(weight.dtype, known->chosen)) {
       log(sink, LogLevel::info, "{}: measuring its spellings, once for this device", product);
-      ADDER_TRY(TunedProduct measured, tune_product(client, device, model.policy, weight));
+      ADDER_TRY(TunedProduct measured, tune_product(client, device, model.policy, options, weight));
       measured.context = context;
       file.put(std::move(measured));
       known = file.find(context, product);

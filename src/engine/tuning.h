@@ -44,13 +44,14 @@ class TuningFile {
   std::vector<TunedProduct> entries_;
 };
 
-/// How to spell each one-row product of `model` on this device: as remembered in `folder`, else as measured
-/// now (about a second for a model) and remembered. Products below 256 KiB of weights are left to the policy,
-/// because what surrounds them decides, and so are those above 256 MiB, which would need room beside the
-/// model. A spelling must be 3% faster than the policy's own to replace it. Uses some 64 MiB of device memory
-/// while measuring.
-/// Errors: those of compiling and running; not being able to write the file is only logged.
+/// How to spell each one-row product of `model`, compiled with `options`, on this device: as remembered in
+/// `folder`, else as measured now (about a second for a model) and remembered. Products below 256 KiB of
+/// weights are left to the policy, because what surrounds them decides, and so are those above 256 MiB, which
+/// would need room beside the model. A spelling must be 3% faster than the policy's own to replace it. Uses
+/// some 64 MiB of device memory while measuring. Errors: those of compiling and running; not being able to
+/// write the file is only logged.
 Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Device& device,
-                                   const ModelSpec& model, const std::filesystem::path& folder, LogSink& log);
+                                   const ModelSpec& model, const pjrt::CompileOptions& options,
+                                   const std::filesystem::path& folder, LogSink& log);
 
 }  // namespace adder::engine

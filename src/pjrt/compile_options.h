@@ -20,7 +20,8 @@ struct CompileOptions {
   /// leaves the assignment to the plugin; set it to run on a device other than the first.
   std::vector<std::int64_t> device_ids;
   /// XLA flags for this program alone, such as {"xla_cpu_enable_fast_math", false}.
-  std::map<std::string, std::variant<std::string, bool, std::int64_t, double>> flags;
+  using Flags = std::map<std::string, std::variant<std::string, bool, std::int64_t, double>>;
+  Flags flags;
 
   /// For one device, by its Device::id().
   static CompileOptions for_device(int device_id);

@@ -7,6 +7,7 @@
 #include "../op/op_fixture.h"
 #include "base/half.h"
 #include "base/testing.h"
+#include "engine/platform.h"
 #include "engine/tuning.h"
 #include "engine_fixture.h"
 #include "model/products.h"
@@ -148,11 +149,11 @@ TEST_F(Products, TuningMeasuresOnceAndRemembers) {
       SCOPED_TRACE(plugin);
       spec.weight_dtype = dtype;
       ASSIGN_OK(const model::SpellingChoice first,
-                tune(client, client.default_device(), spec, folder.path(), null_log()));
+                tune(client, client.default_device(), spec, {}, folder.path(), null_log()));
       EXPECT_EQ(first.size(), dtype == DType::f32 ? 4U : 1U);  // the head alone has 256 KiB in int8
       const std::string written = text_of(folder.path() / "tuning.json");
       ASSIGN_OK(const model::SpellingChoice second,
-                tune(client, client.default_device(), spec, folder.path(), null_log()));
+                tune(client, client.default_device(), spec, {}, folder.path(), null_log()));
       EXPECT_EQ(text_of(folder.path() / "tuning.json"), written);
       ASSERT_EQ(second.size(), first.size());
       for (const auto& [product, spelling] : first) EXPECT_EQ(second.at(product).name, spelling.name);
@@ -161,6 +162,18 @@ TEST_F(Products, TuningMeasuresOnceAndRemembers) {
   const TuningFile file(folder.path());
   ASSERT_EQ(file.entries().size(), 5 * clients().size());
   for (const TunedProduct& e : file.entries()) EXPECT_TRUE(e.microseconds.count(e.chosen)) << e.product;
+}
+
+TEST_F(Products, CompileFlagsAreThoseThatThePluginKnows) {
+  hlo::Module module("one");
+  module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 1)}});
+  for (const auto& [plugin, client] : clients()) {
+    SCOPED_TRACE(plugin);
+    pjrt::CompileOptions options = compile_options(client, client.default_device());
+    ASSERT_OK(client.compile(module.text(), options));
+    options.flags["xla_cpu_no_such_flag"] = true;
+    EXPECT_FALSE(client.compile(module.text(), options)) << "then asking is no way to find out";
+  }
 }
 
 TEST(TuningFile, ADamagedFileHoldsNothingAndIsReplaced) {
