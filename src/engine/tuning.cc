@@ -42,6 +42,22 @@ std::string chain_text(const model::Policy& policy, const model::Spelling& spell
   return module.text();
 }
 
+/// A loop of steps that multiplies x, x', x, ... by one matrix: x, weight, scale -> [1,O].
+std::string loop_text(const model::Policy& policy, const model::Spelling& spelling, const Shape& weight) {
+  constexpr std::int64_t kSteps = 101;  // more than any compiler unrolls
+  Module module("steps");
+  Function& f = module.main();
+  Value x = f.argument({DType::f32, {1, weight.dims[1]}});
+  model::Matrix<Value> m{.weight = f.argument(weight), .scale = std::nullopt};
+  if (weight.dtype == DType::s8) m.scale = f.argument({DType::f32, {weight.dims[0]}});
+  const Values out =
+      fori(f, kSteps, {x, zeros(f, {DType::f32, {1, weight.dims[0]}})}, [&](Value, const Values& carried) {
+        return Values{negate(carried[0]), model::one_row_product(policy, spelling, carried[0], m)};
+      });
+  f.finish({{"out", out[1]}});
+  return module.text();
+}
+
 struct Candidate {
   model::Spelling spelling;
   pjrt::Executable program;
@@ -63,6 +79,10 @@ Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, co
   std::vector<std::future<Result<pjrt::Executable>>> compiling;
   for (const model::Spelling& s : model::spellings(weight.dtype)) {
     if (!s.applies(weight)) continue;
+    if (s.terms != 0) {
+      const Result<bool> expands = expands_weights(client, policy, s, weight, options);
+      if (!expands || *expands) continue;  // or it cannot be told
+    }
     out.push_back({.spelling = s, .program = {}, .seconds = {}});
     compiling.push_back(std::async(std::launch::async, [&client, &policy, &options, &weight, copies, s] {
       return client.compile(chain_text(policy, s, weight, copies), options);
@@ -175,6 +195,14 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
 }
 
 }  // namespace
+
+Result<bool> expands_weights(const pjrt::Client& client, const model::Policy& policy,
+                             const model::Spelling& spelling, const Shape& weight,
+                             const pjrt::CompileOptions& options) {
+  ADDER_TRY(const pjrt::Executable program, client.compile(loop_text(policy, spelling, weight), options));
+  ADDER_TRY(const pjrt::CompiledMemoryStats memory, program.memory_stats());
+  return memory.temporaries >= weight.bytes();
+}
 
 Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Device& device,
                                    const ModelSpec& model, const pjrt::CompileOptions& options,

@@ -44,6 +44,13 @@ class TuningFile {
   std::vector<TunedProduct> entries_;
 };
 
+/// Whether this compiler expands `weight` before a loop of steps that multiply by it, as some do to bfloat16:
+/// then a model's weights would lie there twice, the second time as float32. tune() leaves such spellings
+/// out. Errors: those of compiling; a plugin that does not tell what memory a program takes.
+Result<bool> expands_weights(const pjrt::Client& client, const model::Policy& policy,
+                             const model::Spelling& spelling, const Shape& weight,
+                             const pjrt::CompileOptions& options);
+
 /// How to spell each one-row product of `model`, compiled with `options`, on this device: as remembered in
 /// `folder`, else as measured now (about a second for a model) and remembered. Products below 256 KiB of
 /// weights are left to the policy, because what surrounds them decides, and so are those above 256 MiB, which

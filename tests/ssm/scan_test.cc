@@ -99,7 +99,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ScanningCases,
                                          Case{2, 24, 2, 3, 2, 4, 8, 1.0, 11}));
 
 TEST_F(Scanning, StepEqualsTheRecurrence) {
-  for (const Case& c : {Case{1, 1, 2, 3, 1, 4, 1}, Case{3, 1, 6, 4, 3, 8, 1}, Case{2, 1, 4, 2, 4, 16, 1}}) {
+  for (const Case& c :
+       {Case{1, 1, 2, 3, 1, 4, 1}, Case{3, 1, 6, 4, 3, 8, 1}, Case{2, 1, 4, 2, 4, 16, 1},
+        Case{1, 1, 4, 2, 1, 32, 1}, Case{2, 1, 4, 3, 2, 128, 1}, Case{1, 1, 2, 2, 1, 80, 1}}) {
     const Problem problem = make(c);
     expect(
         problem.inputs, [](const hlo::Values& v) { return as_values(scan_step(recurrence(v), v[4])); },
