@@ -50,13 +50,13 @@ RepositoryCache::RepositoryCache(fs::path cache, const ModelId& id)
       name_(fmt::format("models--{}--{}", id.organisation, id.name)),
       folder_(cache_ / name_) {}
 
-fs::path RepositoryCache::lock(std::string_view etag) const {
-  return cache_ / ".locks" / name_ / (std::string(etag) + ".lock");
+fs::path RepositoryCache::lock(std::string_view name) const {
+  return cache_ / ".locks" / name_ / (std::string(name) + ".lock");
 }
 
-Status RepositoryCache::link(std::string_view commit, const std::string& path, std::string_view etag) const {
+Status RepositoryCache::link(std::string_view commit, const std::string& path, std::string_view name) const {
   const fs::path file = snapshot(commit) / path;
-  const fs::path target = blob(etag).lexically_relative(file.parent_path());
+  const fs::path target = blob(name).lexically_relative(file.parent_path());
   std::error_code error;
   if (fs::read_symlink(file, error) == target && !error) return {};
   ADDER_CHECK(make_directories(file.parent_path()));
@@ -68,6 +68,14 @@ Status RepositoryCache::write_ref(std::string_view revision, std::string_view co
   const fs::path file = ref(revision);
   ADDER_CHECK(make_directories(file.parent_path()));
   return write_atomically(file, [&](AtomicFile& out) { return out.write(commit); });
+}
+
+Status RepositoryCache::write_absent(std::string_view commit, std::string_view path) const {
+  const fs::path file = absent(commit, path);
+  std::error_code error;
+  if (fs::exists(file, error)) return {};
+  ADDER_CHECK(make_directories(file.parent_path()));
+  return write_atomically(file, [](AtomicFile&) { return Status(); });
 }
 
 Result<std::string> RepositoryCache::commit_of(std::string_view revision) const {
