@@ -124,6 +124,8 @@ def torch_seeds():
     state["nothing"] = rebuilt(halves, 0, (0, 2), (2, 1))
     for protocol in (2, 4):
         put("pickle_fuzz", f"state-{protocol}", pickled(state, protocol))
+    negated = Call(utils._rebuild_tensor_v2, floats, 0, (6,), (1,), False, collections.OrderedDict(), {"neg": True})
+    put("pickle_fuzz", "negated", pickled({"x": negated}))
     values = [None, True, 1, -70000, 2**40, 1.5, "text", b"bytes", (1, 2), {"key": [1, 2, 3]}]
     values.append(values)
     put("pickle_fuzz", "values", pickled(values, 4))
