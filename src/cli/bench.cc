@@ -22,13 +22,12 @@ struct BenchOptions {
   std::string output = "md";
 };
 
-OrderedJson to_json(const BenchOptions& o, const engine::Engine& engine,
-                    const engine::BenchmarkReport& report) {
+OrderedJson to_json(const engine::Engine& engine, const engine::BenchmarkReport& report) {
   OrderedJson rows = OrderedJson::array();
   for (const engine::BenchmarkRow& row : report.rows)
     rows.push_back({{"test", row.test},
                     {"model", engine.checkpoint().directory().filename().string()},
-                    {"dtype", o.model.dtype},
+                    {"dtype", dtype_name(engine)},
                     {"batch", row.batch},
                     {"depth", row.depth},
                     {"tokens_per_s", row.tokens_per_s},
@@ -42,19 +41,18 @@ OrderedJson to_json(const BenchOptions& o, const engine::Engine& engine,
       {"rows", rows}};
 }
 
-std::string to_markdown(const BenchOptions& o, const engine::Engine& engine,
-                        const engine::BenchmarkReport& report) {
+std::string to_markdown(const engine::Engine& engine, const engine::BenchmarkReport& report) {
   std::string out =
       fmt::format("{}, read {:.1f} GB/s, float32 GEMM {:.0f} GFLOP/s\n\n", engine.client().description(),
                   report.machine.read_gb_s, report.machine.gemm_gflop_s);
   out += "| test | model | dtype | batch | tok/s | GEMM share | bandwidth share | state MB | peak MB |\n";
   out += "|---|---|---|---:|---:|---:|---:|---:|---:|\n";
   for (const engine::BenchmarkRow& row : report.rows)
-    out +=
-        fmt::format("| {} | {} | {} | {} | {:.1f} ± {:.1f} | {:.0f}% | {:.0f}% | {:.1f} | {:.1f} |\n",
-                    row.test, engine.checkpoint().directory().filename().string(), o.model.dtype, row.batch,
-                    row.tokens_per_s, row.tokens_per_s_sd, 100 * row.gemm_share, 100 * row.bandwidth_share,
-                    static_cast<double>(row.state_bytes) / 1e6, static_cast<double>(row.peak_bytes) / 1e6);
+    out += fmt::format("| {} | {} | {} | {} | {:.1f} ± {:.1f} | {:.0f}% | {:.0f}% | {:.1f} | {:.1f} |\n",
+                       row.test, engine.checkpoint().directory().filename().string(), dtype_name(engine),
+                       row.batch, row.tokens_per_s, row.tokens_per_s_sd, 100 * row.gemm_share,
+                       100 * row.bandwidth_share, static_cast<double>(row.state_bytes) / 1e6,
+                       static_cast<double>(row.peak_bytes) / 1e6);
   return out;
 }
 
@@ -70,7 +68,7 @@ Result<ExitCode> run(BenchOptions o) {
               console.note(fmt::format("{} batch {}: {:.1f} tok/s", row.test, row.batch, row.tokens_per_s));
             }));
   ADDER_CHECK(
-      print(o.output == "json" ? to_json(o, engine, report).dump() + "\n" : to_markdown(o, engine, report)));
+      print(o.output == "json" ? to_json(engine, report).dump() + "\n" : to_markdown(engine, report)));
   return ExitCode::done;
 }
 
@@ -81,9 +79,13 @@ Command declare_bench(CLI::App& parent) {
       "bench", "measure prefill and decode, as shares of what the machine can do through the same plugin");
   const auto o = std::make_shared<BenchOptions>();
   const auto list = [&](const char* flag, std::vector<std::int64_t>& to, const char* help) {
-    app.add_option(flag, to, help)->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option(flag, to, help)
+        ->delimiter(',')
+        ->allow_extra_args(false)  // the next word may be the model
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
   };
-  app.add_option("-m,--model", o->models,
+  app.add_option("-m,--model,model", o->models,
                  "checkpoint directory, weights file, or ORG/NAME[@REV] as pulled; a suite takes several")
       ->delimiter(',')
       ->type_name("DIR|FILE|ORG/NAME");
@@ -93,6 +95,7 @@ Command declare_bench(CLI::App& parent) {
   list("-b,--batch", o->bench.batches, "batch sizes");
   app.add_option("-d,--n-depth", o->bench.depths, "tokens absorbed before a test begins, rows \"tgN @ dD\"")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   app.add_option("-r,--repetitions", o->repetitions,
@@ -107,6 +110,8 @@ Command declare_bench(CLI::App& parent) {
       ->capture_default_str();
   add_suite_flags(app, o->suite);
   add_console_options(app, o->console);
+  app.footer(examples({"adder bench models/austen-3.6m -p 512 -n 128",
+                       "adder bench DIR --dtype bf16 -p 128,1024 -n 64 -b 1,8 -o json"}));
   return {&app, [o] { return check_suite_flags(o->suite, o->models.size()); }, [o] { return run(*o); }};
 }
 

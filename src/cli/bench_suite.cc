@@ -33,7 +33,7 @@ Result<OrderedJson> measure_model(const ModelOptions& model, const ConsoleOption
                                   const engine::SuiteOptions& options, Console& console) {
   ADDER_TRY(engine::Engine engine, open_engine(model, verbosity, console));
   const std::string name = engine.checkpoint().directory().filename().string();
-  console.note(fmt::format("{}: {} on {}", name, model.dtype, engine.client().description()));
+  console.note(fmt::format("{}: {} on {}", name, dtype_name(engine), engine.client().description()));
   ADDER_CHECK(engine.load());
   ADDER_TRY(const engine::SuiteReport report, engine::run_suite(engine, options, [&](std::string_view line) {
               console.note(fmt::format("{}: {}", name, line));

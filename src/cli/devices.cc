@@ -109,8 +109,9 @@ Command declare_devices(CLI::App& parent) {
   app.add_option("--plugin", o->plugin, "only these (default: all)")->type_name("NAME|PATH");
   app.add_flag("--tuning", o->tuning,
                "how products are spelled on this machine, and the times that decided it");
-  app.add_flag("--json", o->json, "print one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
+  app.footer(examples({"adder devices", "adder devices --plugin cuda -v"}));
   return {&app, nullptr, [o] { return run(*o); }};
 }
 

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
+#include "cli/text_input.h"
 #include "cli/token_list.h"
 #include "engine/session.h"
 #include "engine/snapshot.h"
@@ -144,7 +145,7 @@ Result<ExitCode> run(const ForwardOptions& o) {
       fmt::format("load {:.0f} ms | compile {:.0f} ms | {} tokens, pieces: {}, position {} | {} (API {}), {}",
                   times.load_ms, times.compile_ms, ids.size(), pieces->size(), snapshot.state.position,
                   engine.client().plugin().path().filename().string(),
-                  to_string(engine.client().plugin().api_version()), o.model.dtype));
+                  to_string(engine.client().plugin().api_version()), dtype_note(o.model, engine)));
   return ExitCode::done;
 }
 
@@ -169,6 +170,9 @@ Command declare_forward(CLI::App& parent) {
   app.add_option("--state-in", o->state_in, "continue from this snapshot")->type_name("FILE");
   app.add_option("--state-out", o->state_out, "write a snapshot of the state afterwards")->type_name("FILE");
   add_console_options(app, o->console);
+  app.footer(examples(
+      {"adder forward DIR --ids 1,2,3 --out result.safetensors --dtype f32",
+       "adder forward DIR --ids-file ids.txt --split 64,64 --state-out s.safetensors --out r.safetensors"}));
   return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
 }
 

@@ -114,7 +114,7 @@ Status print_report(const ProfileCommandOptions& o, const engine::Engine& engine
     OrderedJson runs = OrderedJson::array();
     for (const engine::RunProfile& r : report.runs) runs.push_back(to_json(r, o.ops));
     const OrderedJson out{{"model", engine.checkpoint().directory().filename().string()},
-                          {"dtype", o.model.dtype},
+                          {"dtype", dtype_name(engine)},
                           {"batch", o.profile.batch},
                           {"device", engine.client().description()},
                           {"runs", std::move(runs)}};
@@ -173,8 +173,10 @@ Command declare_profile(CLI::App& parent) {
       ->type_name("FILE");
   app.add_flag("--ops", o->ops,
                "also list the kernels that the compiler made, with the part each comes from");
-  app.add_flag("--json", o->json, "print one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
+  app.footer(examples({"adder profile models/austen-3.6m -p 512 -n 64",
+                       "adder profile DIR -p 0 -n 64 --ops --trace trace.json"}));
   return {&app, {}, [o] { return run(*o); }};
 }
 

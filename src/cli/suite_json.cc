@@ -127,7 +127,7 @@ OrderedJson suite_model(const ModelOptions& model, const engine::SuiteOptions& o
   const pjrt::Client& client = engine.client();
   return {{"model", engine.checkpoint().directory().filename().string()},
           {"parameters", engine.checkpoint().parameter_count()},
-          {"dtype", model.dtype},
+          {"dtype", dtype_name(engine)},
           {"precision", model.precision},
           {"device",
            {{"plugin", client.plugin().path().filename().string()},

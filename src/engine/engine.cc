@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "checkpoint/auto_dtype.h"
 #include "engine/platform.h"
 #include "engine/tuning.h"
 #include "pjrt/plugin_search.h"
@@ -56,12 +57,13 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   const PlatformPolicy& platform = platform_policy(client.platform_name());
-  ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = {.precision = options.precision,
-                            .int8_activations = platform.int8_activations,
-                            .spelling = {},
-                            .otherwise = {}},
-                 .weight_dtype = options.weight_dtype};
+  ModelSpec spec{
+      .config = model_config(checkpoint.config()),
+      .policy = {.precision = options.precision,
+                 .int8_activations = platform.int8_activations,
+                 .spelling = {},
+                 .otherwise = {}},
+      .weight_dtype = options.weight_dtype ? *options.weight_dtype : checkpoint::stored_dtype(checkpoint)};
   for (const auto& [dtype, name] : platform.spelling)
     if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "checkpoint/checkpoint.h"
@@ -11,10 +12,10 @@
 namespace adder::engine {
 
 struct EngineOptions {
-  std::filesystem::path model;  ///< checkpoint directory or file
-  std::string plugin = "cpu";   ///< name or path, see pjrt::search_plugins
-  int device = 0;               ///< index among the client's devices
-  DType weight_dtype = DType::f32;
+  std::filesystem::path model;                     ///< checkpoint directory or file
+  std::string plugin = "cpu";                      ///< name or path, see pjrt::search_plugins
+  int device = 0;                                  ///< index among the client's devices
+  std::optional<DType> weight_dtype = DType::f32;  ///< nullopt: as stored, see checkpoint::stored_dtype
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none

@@ -25,7 +25,7 @@ std::size_t count(const std::string& text, const std::string& what) {
 class Bench : public CliTest {
  protected:
   static std::vector<std::string> quick(const std::vector<std::string>& more) {
-    std::vector<std::string> words{"bench", "--suite", "paper", "--quick", "-q"};
+    std::vector<std::string> words{"bench", "--suite", "paper", "--quick", "--dtype", "f32", "-q"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }

@@ -58,6 +58,13 @@ TEST_F(Convert, Bfloat16RunsAsTheOriginalDoesInBfloat16) {
             forward(golden("hf-tiny"), "b", "bf16").floats("logits"));
 }
 
+TEST_F(Convert, ANameLikeAFilesIsSaidToBeAFolder) {
+  const Outcome outcome = adder({"convert", golden("hf-tiny"), in_folder("x.gguf")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("x.gguf is a folder, holding config.json and safetensors files"));
+  EXPECT_TRUE(std::filesystem::is_directory(folder() / "x.gguf"));
+}
+
 TEST_F(Convert, MistakesAreNamed) {
   expect_failure(adder({"convert", golden("hf-tiny")}), 2, "out is required");
   expect_failure(adder({"convert", golden("hf-tiny"), in_folder("o"), "--dtype", "f16"}), 2, "--dtype");

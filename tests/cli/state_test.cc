@@ -11,8 +11,8 @@ class State : public CliTest {
  protected:
   Outcome forward(const std::string& model, const Ids& ids, const std::string& out,
                   const std::vector<std::string>& more) {
-    std::vector<std::string> words{"forward",   "-m",    golden(model), "--ids",
-                                   joined(ids), "--out", in_folder(out)};
+    std::vector<std::string> words{"forward", "-m",        golden(model), "--dtype",     "f32",
+                                   "--ids",   joined(ids), "--out",       in_folder(out)};
     words.insert(words.end(), more.begin(), more.end());
     return adder(words);
   }

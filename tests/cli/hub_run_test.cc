@@ -1,0 +1,116 @@
+#include <fstream>
+
+#include "base/testing.h"
+#include "cli_fixture.h"
+#include "hub/fake_hub.h"
+
+// A model of a hub in one command, against a hub on the loopback interface.
+
+namespace adder::test {
+namespace {
+
+using adder::testing::read_file;
+using hub::testing::Reply;
+using hub::testing::ServedRequest;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+/// Whole words "w0" to "w399", ids the same.
+std::string word_tokenizer() {
+  Json vocabulary;
+  for (int i = 0; i < 400; ++i) vocabulary["w" + std::to_string(i)] = i;
+  return Json{{"version", "1.0"},
+              {"pre_tokenizer", {{"type", "WhitespaceSplit"}}},
+              {"model", {{"type", "WordLevel"}, {"vocab", vocabulary}, {"unk_token", "w0"}}}}
+      .dump();
+}
+
+class HubRun : public CliTest {
+ protected:
+  void SetUp() override {
+    need_plugin();
+    for (const char* file : {"config.json", "model.safetensors"})
+      hub.files[file] = read_file(golden("hf-tiny") / file);
+    hub.files["tokenizer.json"] = word_tokenizer();
+  }
+  Process::Environment environment(bool offline = false) {
+    return {{"HF_ENDPOINT", hub.server().url()},
+            {"HF_HUB_CACHE", in_folder("cache")},
+            {"HF_HOME", in_folder("home")},
+            {"HF_TOKEN", ""},
+            {"HF_HUB_OFFLINE", offline ? "1" : ""},
+            {"http_proxy", ""},
+            {"all_proxy", ""},
+            {"ALL_PROXY", ""}};
+  }
+  Outcome run(std::vector<std::string> words, bool offline = false) {
+    words.insert(words.end(), {"-p", "w1 w2", "-n", "2", "--temp", "0", "--json"});
+    return adder(words, environment(offline));
+  }
+  static Json ids_of(const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.exit_code == 0 ? Json::parse(outcome.out)["ids"] : Json();
+  }
+
+  hub::testing::FakeHub hub;
+};
+
+TEST_F(HubRun, OneCommandDownloadsAndRunsAndTheNextNeedsNoNetwork) {
+  const Outcome first = run({"generate", "-hf", "org/model"});
+  const Json ids = ids_of(first);
+  EXPECT_THAT(first.err, HasSubstr("downloading org/model"));
+  const std::size_t asked = hub.server().requests().size();
+  const Outcome again = run({"generate", "-hf", "org/model"});
+  EXPECT_EQ(ids_of(again), ids);
+  EXPECT_THAT(again.err, Not(HasSubstr("downloading")));
+  EXPECT_EQ(hub.server().requests().size(), asked) << "a whole model in the cache starts at once";
+  EXPECT_EQ(ids_of(run({"generate", "org/model"}, true)), ids);
+}
+
+TEST_F(HubRun, AnUnknownModelSaysBothThingsItCouldHaveBeen) {
+  const Outcome outcome = run({"generate", "-m", "org/model"});
+  expect_failure(outcome, 1, "no such file or directory, and no such model in the Hugging Face cache");
+  EXPECT_THAT(outcome.err, HasSubstr("-hf org/model"));
+  EXPECT_TRUE(hub.server().requests().empty()) << "nothing is downloaded unasked";
+  expect_failure(run({"generate", "-m", "./model"}), 1, "not the name of a model on a hub (ORG/NAME)");
+  expect_failure(run({"generate", "-m", "org/model", "--pull"}, true), 1, "no such model");
+  ids_of(run({"generate", "-m", "org/model", "--pull"}));
+}
+
+TEST_F(HubRun, AModelOfStateSpacesGetsTheTokenizerItWasTrainedWith) {
+  hub.files.clear();
+  for (const char* file : {"config.json", "pytorch_model.bin"})
+    hub.files[file] = read_file(golden("mamba-ssm-tiny") / file);
+  hub::testing::FakeHub neox;
+  neox.files["tokenizer.json"] = word_tokenizer();
+  neox.files["model.safetensors"] = std::string(5000, 'x');
+  hub.fault = [&](const ServedRequest& request) -> std::optional<Reply> {
+    ServedRequest moved = request;
+    const std::string name = "EleutherAI/gpt-neox-20b";
+    const std::size_t at = moved.target.find(name);
+    if (at == std::string::npos) return std::nullopt;
+    moved.target.replace(at, name.size(), "org/model");
+    return neox.answer(moved);
+  };
+  const Outcome first = run({"generate", "-hf", "org/model"});
+  const Json ids = ids_of(first);
+  EXPECT_THAT(first.err, HasSubstr("tokenizer: EleutherAI/gpt-neox-20b"));
+  EXPECT_TRUE(hub.server().requests("GET", "model.safetensors").empty()) << "only its tokenizer";
+  EXPECT_EQ(ids_of(run({"generate", "org/model"}, true)), ids);
+  EXPECT_EQ(ids_of(run({"generate", "org/model", "--tokenizer", "EleutherAI/gpt-neox-20b"}, true)), ids);
+
+  std::ofstream(in_folder("text")) << "w3 w4 w5 w6";
+  const Outcome scored =
+      adder({"perplexity", golden("mamba-ssm-tiny"), "-f", in_folder("text"), "--json"}, environment(true));
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  EXPECT_EQ(Json::parse(scored.out)["tokens"], 4);
+}
+
+TEST_F(HubRun, WithoutATokenizerItSaysWhichOneItWants) {
+  const Outcome outcome = adder({"generate", golden("mamba-ssm-tiny"), "-p", "x"}, environment(true));
+  expect_failure(outcome, 1, "EleutherAI/gpt-neox-20b");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("--pull"), HasSubstr("--tokenizer"), HasSubstr("--ids")));
+}
+
+}  // namespace
+}  // namespace adder::test
