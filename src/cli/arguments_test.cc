@@ -22,7 +22,7 @@ class ArgumentsTest : public testing::Test {
   }
   Error refused(const Words& words) {
     const auto out = understand(*program.app, words);
-    EXPECT_FALSE(out) << testing::PrintToString(out->words);
+    EXPECT_FALSE(out) << ::testing::PrintToString(out->words);
     return out ? Error{} : out.error();
   }
   Program program = make_program(80);

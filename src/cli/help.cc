@@ -30,10 +30,12 @@ std::string left_column(const CLI::Option& option, bool positional) {
   } else {
     name = option.get_name(false, true);
     for (std::size_t at = name.find(','); at != std::string::npos; at = name.find(',', at + 2))
-      name.insert(at + 1, " ");
-    if (name.starts_with("--")) name.insert(0, "    ");
+      name.insert(at + 1, 1, ' ');
+    if (name.starts_with("--")) name.insert(0, 4, ' ');
   }
-  if (option.get_type_size() != 0 && !option.get_type_name().empty()) name += " " + option.get_type_name();
+  // CLI11 appends what its checks expect, after a colon; the sentence says it better.
+  const std::string type = option.get_type_name();
+  if (option.get_type_size() != 0 && !type.empty()) name += " " + type.substr(0, type.find(':'));
   if (option.get_expected_max() >= CLI::detail::expected_max_vector_size) name += " ...";
   return name;
 }
@@ -104,9 +106,11 @@ class HelpFormatter final : public CLI::Formatter {
                      [](const auto& a, const auto& b) { return rank(a) < rank(b); });
     std::string out;
     for (const std::string& group : groups) {
-      const auto members = app.get_options([&](const CLI::Option* o) {
+      auto members = app.get_options([&](const CLI::Option* o) {
         return o->get_group() == group && !group.empty() && o->nonpositional();
       });
+      std::stable_partition(members.begin(), members.end(),
+                            [&](const CLI::Option* o) { return o != app.get_help_ptr(); });
       if (!members.empty()) out += "\n" + group + ":\n";
       for (const CLI::Option* o : members)
         out += two_columns(left_column(*o, false), right_column(*o), kNameColumn, width_);

@@ -18,20 +18,30 @@ ExitCode usage_error(Error error, const std::string& command = "") {
   return ExitCode::usage;
 }
 
+/// CLI11's two ways to say that a value is no number, or none that is allowed, in one: "-n: "x" is not a
+/// number from 1 to 9".
+std::string plainer(const std::string& message) {
+  constexpr std::string_view kConversion = "Could not convert: ", kValue = ": Value ",
+                             kRange = " not in range ";
+  if (const auto is = message.find(" = "); message.starts_with(kConversion) && is != std::string::npos)
+    return fmt::format("{}: {} is not a number", message.substr(kConversion.size(), is - kConversion.size()),
+                       in_quotes(message.substr(is + 3)));
+  const auto value = message.find(kValue), range = message.rfind(kRange);
+  if (value == std::string::npos || range == std::string::npos || range < value) return message;
+  const auto begin = value + kValue.size();
+  return fmt::format("{}: {} is not a number from {}", message.substr(0, value),
+                     in_quotes(message.substr(begin, range - begin)), message.substr(range + kRange.size()));
+}
+
 /// CLI11's own outcome of parsing: help and version to stdout, mistakes to stderr.
 ExitCode report(const CLI::App& app, const CLI::ParseError& e, const Arguments& arguments) {
   if (e.get_exit_code() == 0) {
     app.exit(e);
     return ExitCode::done;
   }
-  constexpr std::string_view kConversion = "Could not convert: ";
-  std::string message = arguments.in_users_words(e.what());
-  if (const auto is = message.find(" = "); message.starts_with(kConversion) && is != std::string::npos)
-    message =
-        fmt::format("{}: {} is not a number", message.substr(kConversion.size(), is - kConversion.size()),
-                    in_quotes(message.substr(is + 3)));
+  const std::string message = plainer(arguments.in_users_words(e.what()));
   const auto subs = app.get_subcommands();
-  return usage_error({ErrorCode::invalid_argument, std::move(message), ""},
+  return usage_error({ErrorCode::invalid_argument, message, ""},
                      subs.empty() ? "" : subs.front()->get_name());
 }
 
@@ -50,7 +60,10 @@ ExitCode run(const Command& command, const Arguments& arguments) {
 ExitCode print_help(const CLI::App& app, const std::string& topic) {
   const CLI::App* about = topic.empty() ? &app : find_command(app, topic);
   if (!about) return usage_error(understand(app, {topic}).error());
-  if (Status printed = print(about->help(topic.empty() ? "" : "adder")); !printed) {
+  // Not app.help(), which would answer for the subcommand that was named: `help`.
+  const std::string name = topic.empty() ? "adder" : "adder " + topic;
+  if (Status printed = print(about->get_formatter()->make_help(about, name, CLI::AppFormatMode::Normal));
+      !printed) {
     print_error(printed.error());
     return ExitCode::failed;
   }

@@ -19,11 +19,11 @@ enum class Fetch {
 /// What -m names: the path itself if it exists, else that model in the Hugging Face cache, downloaded first
 /// if it is not there and `fetch` allows it. ORG/NAME[@REV] may end in :QUANT, which picks the GGUF file with
 /// QUANT in its name (as llama.cpp's -hf does). Errors: not_found, with both things the name could have
-/// meant; those of hub::locate and hub::pull.
+/// meant; those of hub::ensure.
 Result<std::filesystem::path> find_model(const std::filesystem::path& model, Fetch fetch, Console& console);
 
-/// The folder of the cache that holds tokenizer.json of ORG/NAME[@REV], downloaded as above; nullopt if it is
-/// not there and is not to be downloaded.
+/// The tokenizer.json of ORG/NAME[@REV] in the cache, downloaded as above; nullopt if it is not there and is
+/// not to be downloaded.
 Result<std::optional<std::filesystem::path>> find_hub_tokenizer(const std::string& id, Fetch fetch,
                                                                 Console& console);
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "cli/help.h"
-#include "hub/model_id.h"
+#include "hub/ensure.h"
 #include "tokenizer/vocabulary_json.h"
 
 namespace adder::cli {
@@ -15,10 +15,15 @@ namespace fs = std::filesystem;
 using Found = Result<std::optional<ModelTokenizer>>;
 using tokenizer::Tokenizer;
 
-/// The tokenizer of the models that state-spaces published; their repositories hold none.
-constexpr const char* kStateSpacesTokenizer = "EleutherAI/gpt-neox-20b";
+/// Whose tokenizer a checkpoint in the layout of state-spaces, which has none, was trained with; nullopt for
+/// any other.
+std::optional<std::string> usual_tokenizer(const checkpoint::Checkpoint& model) {
+  if (model.config().dialect != checkpoint::Dialect::mamba_ssm) return std::nullopt;
+  const auto id = hub::usual_tokenizer(model.config().vocab_size);
+  return id ? std::optional(to_string(*id)) : std::nullopt;
+}
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -29,31 +34,31 @@ Found some(Result<Tokenizer> opened, std::string source) {
 }
 
 Found open_named(const TokenizerSearch& search, Console& console) {
-  if (exists(search.name) || !hub::looks_like_model_id(search.name))
+  if (is_there(search.name) || !hub::looks_like_model_id(search.name))
     return some(Tokenizer::open(search.name), search.name);
-  ADDER_TRY(const std::optional<fs::path> folder, find_hub_tokenizer(search.name, search.fetch, console));
-  if (!folder)
+  ADDER_TRY(const std::optional<fs::path> file, find_hub_tokenizer(search.name, search.fetch, console));
+  if (!file)
     return fail(
         ErrorCode::not_found,
         fmt::format("--tokenizer {}: there is no such file or folder, and no tokenizer.json of such a model "
                     "in the Hugging Face cache",
                     search.name),
         fmt::format("add --pull to download it, or: adder pull {} --include tokenizer.json", search.name));
-  return some(Tokenizer::open(*folder), search.name);
+  return some(Tokenizer::open(*file), search.name);
 }
 
 Found open_own(const TokenizerSearch& search, const checkpoint::Checkpoint& model, Console& console) {
   const fs::path beside = model.directory() / "tokenizer.json";
-  if (exists(beside)) return some(Tokenizer::open(beside), beside.string());
+  if (is_there(beside)) return some(Tokenizer::open(beside), beside.string());
   ADDER_TRY(const auto vocabulary, model.vocabulary());
   if (vocabulary)
     return some(tokenizer::tokenizer_from_vocabulary(*vocabulary, model.directory().string()),
                 fmt::format("the weights file ({})", vocabulary->model));
-  if (model.config().dialect != checkpoint::Dialect::mamba_ssm || !search.hub) return std::nullopt;
-  ADDER_TRY(const std::optional<fs::path> folder,
-            find_hub_tokenizer(kStateSpacesTokenizer, search.fetch, console));
-  if (!folder) return std::nullopt;
-  return some(Tokenizer::open(*folder), kStateSpacesTokenizer);
+  const std::optional<std::string> usual = usual_tokenizer(model);
+  if (!usual || !search.hub) return std::nullopt;
+  ADDER_TRY(const std::optional<fs::path> file, find_hub_tokenizer(*usual, search.fetch, console));
+  if (!file) return std::nullopt;
+  return some(Tokenizer::open(*file), *usual);
 }
 
 /// Ids that the model does not have would be refused one by one, in the middle of a text; a vocabulary of
@@ -82,8 +87,8 @@ Found find_tokenizer(const TokenizerSearch& search, const checkpoint::Checkpoint
             named ? open_named(search, console) : open_own(search, model, console));
   if (!found) return std::nullopt;
   ADDER_CHECK(check_fit(*found, model.config()));
-  if (!named && found->source == kStateSpacesTokenizer)
-    console.note(fmt::format("tokenizer: {}, the checkpoint has none of its own", kStateSpacesTokenizer));
+  if (!named && found->source == usual_tokenizer(model))
+    console.note(fmt::format("tokenizer: {}, the checkpoint has none of its own", found->source));
   return found;
 }
 
@@ -91,18 +96,16 @@ Result<ModelTokenizer> need_tokenizer(const TokenizerSearch& search, const check
                                       std::string_view instead, Console& console) {
   ADDER_TRY(std::optional<ModelTokenizer> found, find_tokenizer(search, model, console));
   if (found) return *std::move(found);
-  const bool state_spaces = model.config().dialect == checkpoint::Dialect::mamba_ssm;
+  const std::optional<std::string> usual = usual_tokenizer(model);
   return fail(
       ErrorCode::not_found,
       fmt::format("{}: no such file, so text cannot be tokenized{}",
                   (model.directory() / "tokenizer.json").string(),
-                  state_spaces ? fmt::format("; state-spaces' models use {}'s, which is not in the cache",
-                                             kStateSpacesTokenizer)
-                               : ""),
-      fmt::format("{}{}",
-                  state_spaces ? "download it with --pull, name another with --tokenizer"
-                               : "name one with --tokenizer",
-                  instead));
+                  usual ? fmt::format("; such a model uses {}'s, which is not in the cache", *usual) : ""),
+      fmt::format(
+          "{}{}",
+          usual ? "download it with --pull, name another with --tokenizer" : "name one with --tokenizer",
+          instead));
 }
 
 std::optional<std::int32_t> first_token(const checkpoint::Checkpoint& model) {

@@ -27,9 +27,9 @@ struct TokenizerSearch {
 void add_tokenizer_option(CLI::App& app, std::string& name);
 
 /// The one named, else tokenizer.json beside the weights, else the one inside a GGUF file, else, for a
-/// checkpoint in the layout of state-spaces, which has none, EleutherAI/gpt-neox-20b's; nullopt if there is
-/// none of these. Errors: those of reading the one that is there; invalid_argument if its ids do not fit the
-/// model's vocabulary.
+/// checkpoint in the layout of state-spaces, which has none, the one of hub::usual_tokenizer; nullopt if
+/// there is none of these. Errors: those of reading the one that is there; invalid_argument if its ids do not
+/// fit the model's vocabulary.
 Result<std::optional<ModelTokenizer>> find_tokenizer(const TokenizerSearch& search,
                                                      const checkpoint::Checkpoint& model, Console& console);
 

@@ -12,7 +12,7 @@
 namespace adder::cli {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(TextInput, OneNewlineAtTheEndOfAPromptIsDropped) {
   const adder::testing::TempDirectory folder;

@@ -115,7 +115,7 @@ Result<fs::path> model_in(const fs::path& snapshot, const ModelId& id) {
               pull_hint(id));
 }
 
-Result<fs::path> locate_snapshot(std::string_view text, const Environment& environment) {
+Result<fs::path> locate(std::string_view text, const Environment& environment) {
   ADDER_TRY(const ModelId id, parse_model_id(text));
   ADDER_TRY(const fs::path cache, cache_directory(environment));
   const RepositoryCache repository(cache, id);
@@ -130,12 +130,6 @@ Result<fs::path> locate_snapshot(std::string_view text, const Environment& envir
     return fail(ErrorCode::not_found,
                 fmt::format("{} is not in the cache: there is no {}", to_string(id), snapshot.string()),
                 pull_hint(id));
-  return snapshot;
-}
-
-Result<fs::path> locate(std::string_view text, const Environment& environment) {
-  ADDER_TRY(const fs::path snapshot, locate_snapshot(text, environment));
-  ADDER_TRY(const ModelId id, parse_model_id(text));
   return model_in(snapshot, id);
 }
 

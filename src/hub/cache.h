@@ -45,10 +45,6 @@ class RepositoryCache {
   std::filesystem::path folder_;
 };
 
-/// The folder of ORG/NAME[@REV]'s files in the cache, whatever is in it. Errors: invalid_argument, not_found
-/// as of locate().
-Result<std::filesystem::path> locate_snapshot(std::string_view id, const Environment& environment);
-
 /// Where a model lies in the cache, without any network, for `-m ORG/NAME[@REV]`: the snapshot's folder, or,
 /// if its only weights are one .gguf, that file. `@REV` is a branch or tag (as of the last pull) or a whole
 /// commit hash. A file being there means that it is whole: blobs get their names when they have been

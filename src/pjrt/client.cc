@@ -6,6 +6,7 @@
 
 #include "pjrt/buffer_type.h"
 #include "pjrt/client_state.h"
+#include "pjrt/quiet_stderr.h"
 
 namespace adder::pjrt {
 namespace {
@@ -68,6 +69,7 @@ Status check_shape(const Shape& shape) {
 
 Result<Client> Client::create(const Plugin& plugin, std::span<const NamedValue> options) {
   const std::vector<PJRT_NamedValue> c_options = named_values_to_c(options);
+  const QuietStderr quiet(plugins_are_quiet());
   ADDER_TRY(const auto args, call(plugin.api(), ADDER_PJRT(PJRT_Client_Create), [&](auto& a) {
               a.create_options = c_options.data();
               a.num_options = c_options.size();

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "pjrt/api.h"
+#include "pjrt/quiet_stderr.h"
 
 namespace adder::pjrt {
 namespace fs = std::filesystem;
@@ -110,6 +111,7 @@ Result<Plugin> Plugin::open(const fs::path& path, const PluginOptions& options) 
   fs::path absolute = fs::absolute(path, ec);  // dlopen searches the system's folders for a bare file name
   if (ec) absolute = path;
   prepare_environment(options);
+  const QuietStderr quiet(plugins_are_quiet());
   // PJRT_Plugin_Initialize is to be called once; a library that is already here went through it.
   const bool loaded_before = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr;
   ADDER_TRY(void* handle, load_library(absolute, options));
