@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "checkpoint/check_values.h"
 #include "checkpoint/encoding.h"
 #include "checkpoint/quantize.h"
 #include "cli/command.h"
@@ -20,7 +21,7 @@ namespace {
 struct InspectOptions {
   std::optional<std::string> positional, model;  // one of them
   ConsoleOptions console;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, check = false;
 };
 
 struct Amount {
@@ -178,10 +179,27 @@ Status check(const InspectOptions& o) {
   return fail(ErrorCode::invalid_argument, "name one model: adder inspect DIR");
 }
 
+/// Reads all weights; what is wrong with them as one error.
+Status check_weights(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  ADDER_TRY(const auto bad, checkpoint::find_bad_values(checkpoint, console.progress()));
+  if (bad.empty()) {
+    console.note(fmt::format("all values of {} tensors are finite", checkpoint.entries().size()));
+    return {};
+  }
+  std::string lines;
+  for (const checkpoint::BadTensor& tensor : bad) {
+    lines += fmt::format("\n  {}: {}", tensor.name, tensor.first);
+    if (tensor.count > 1) lines += fmt::format(" (and {} more)", tensor.count - 1);
+  }
+  return fail(ErrorCode::corrupt, fmt::format("{}: weights that are not finite or overflow:{}",
+                                              checkpoint.directory().string(), lines));
+}
+
 Result<ExitCode> run(const InspectOptions& o) {
   Console console(o.console);
   ADDER_TRY(const std::filesystem::path model, find_model(o.positional ? *o.positional : *o.model));
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
+  if (o.check) ADDER_CHECK(check_weights(checkpoint, console));
   const Findings findings = examine(checkpoint);
   ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
                            : to_text(checkpoint, findings, o.tensors)));
@@ -197,6 +215,7 @@ Command declare_inspect(CLI::App& parent) {
   app.add_option("dir", o->positional, "checkpoint directory or weights file")->type_name("DIR|FILE");
   app.add_option("-m,--model", o->model, "the same")->type_name("DIR|FILE");
   app.add_flag("--tensors", o->tensors, "list every tensor");
+  app.add_flag("--check", o->check, "read all weights too: fail where one is infinite, NaN, or overflows");
   app.add_flag("--json", o->json, "print one JSON object");
   add_console_options(app, o->console);
   return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
