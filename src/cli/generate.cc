@@ -16,7 +16,7 @@
 namespace adder::cli {
 namespace {
 
-constexpr std::int64_t kDefaultTokens = 128, kStreamingBlock = 8, kBatchBlock = 64;
+constexpr std::int64_t kDefaultTokens = 128;
 
 struct PromptOptions {
   std::optional<std::string> text, file, ids;  // exactly one
@@ -88,9 +88,8 @@ void add_length_options(CLI::App& app, LengthOptions& o) {
                              kDefaultTokens))
       ->check(CLI::Range(std::int64_t{-1}, serve::kUnlimited))
       ->type_name("N");
-  app.add_option(
-         "--block", o.block,
-         fmt::format("tokens in one device call (default: {}, with --json {})", kStreamingBlock, kBatchBlock))
+  app.add_option("--block", o.block,
+                 "tokens in one device call (default: up to 64, as many as take a quarter of a second)")
       ->check(CLI::Range(1, 4096))
       ->type_name("S");
   app.add_option("--stop", o.stops, "end before this text; may be repeated")
@@ -145,7 +144,7 @@ serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Chec
   out.stops = o.length.stops;
   const std::int64_t tokens = first_of(o.length.predict, own.max_new_tokens, kDefaultTokens);
   out.max_tokens = tokens < 0 ? serve::kUnlimited : tokens;
-  out.block = o.length.block.value_or(o.json ? kBatchBlock : kStreamingBlock);
+  out.block = o.length.block;
   return out;
 }
 
@@ -287,7 +286,7 @@ Result<ExitCode> run(const GenerateOptions& o) {
   const serve::TextOptions options = text_options(o, checkpoint, tokenizer != nullptr, console);
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = options.sampling.seed};
-  const auto plan = serve::plan_generation(static_cast<std::int64_t>(prompt.ids.size()), options);
+  const auto plan = serve::plan_generation(engine, static_cast<std::int64_t>(prompt.ids.size()), options);
   ADDER_TRY(outcome.start_up, serve::start_up(engine, plan));
   ADDER_TRY(engine::State state, engine.zero_state());
   engine::Session session(engine, std::move(state));
