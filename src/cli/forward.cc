@@ -46,24 +46,23 @@ Result<std::vector<std::int64_t>> read_ids(const ForwardOptions& o) {
   return parse_numbers(text, *o.ids_file);
 }
 
-/// Runs every piece; nullopt if interrupted.
-Result<std::optional<engine::AllOutputs>> run_pieces(engine::Session& session,
-                                                     std::span<const std::int32_t> ids,
-                                                     const std::vector<std::int64_t>& pieces) {
+/// Runs every piece. Error cancelled if interrupted.
+Result<engine::AllOutputs> run_pieces(engine::Session& session, std::span<const std::int32_t> ids,
+                                      const std::vector<std::int64_t>& pieces) {
   engine::AllOutputs all;
   const auto append = [](std::vector<float>& to, const std::vector<float>& more) {
     to.insert(to.end(), more.begin(), more.end());
   };
   for (const std::int64_t piece : pieces) {
-    if (interrupted()) return std::nullopt;
-    ADDER_TRY(const engine::AllOutputs part, session.extend_all(ids.first(static_cast<std::size_t>(piece))));
+    ADDER_TRY(const engine::AllOutputs part,
+              session.extend_all(ids.first(static_cast<std::size_t>(piece)), &interrupted()));
     all.hidden.resize(part.hidden.size());
     for (std::size_t i = 0; i < part.hidden.size(); ++i) append(all.hidden[i], part.hidden[i]);
     append(all.final_hidden, part.final_hidden);
     append(all.logits, part.logits);
     ids = ids.subspan(static_cast<std::size_t>(piece));
   }
-  return std::optional<engine::AllOutputs>(std::move(all));
+  return all;
 }
 
 Status write_result(const std::filesystem::path& path, const std::vector<std::int32_t>& ids,
@@ -132,11 +131,10 @@ Result<ExitCode> run(const ForwardOptions& o) {
   ADDER_TRY(const serve::StartUpTimes times, serve::start_up(engine, plan));
   ADDER_TRY(engine::State state, on_device(snapshot, engine));
   engine::Session session(engine, std::move(state));
-  ADDER_TRY(const std::optional<engine::AllOutputs> all, run_pieces(session, ids, *pieces));
-  if (!all) return ExitCode::interrupted;
+  ADDER_TRY(const engine::AllOutputs all, run_pieces(session, ids, *pieces));
 
   ADDER_TRY(snapshot.state, engine::to_host(session.state(), engine.config()));
-  ADDER_CHECK(write_result(o.out, ids, *all, snapshot.state, engine.config()));
+  ADDER_CHECK(write_result(o.out, ids, all, snapshot.state, engine.config()));
   if (!o.state_out.empty()) {
     snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());
     ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.config()));

@@ -17,7 +17,7 @@
 namespace adder::cli {
 namespace {
 
-constexpr std::int64_t kDefaultTokens = 128, kStreamingBlock = 8, kBatchBlock = 64;
+constexpr std::int64_t kDefaultTokens = 128;
 
 struct PromptOptions {
   std::optional<std::string> text, file, ids;  // at most one; none: standard input
@@ -102,9 +102,8 @@ void add_length_options(CLI::App& app, LengthOptions& o) {
                              kDefaultTokens))
       ->check(CLI::Range(std::int64_t{-1}, serve::kUnlimited))
       ->type_name("N");
-  app.add_option(
-         "--block", o.block,
-         fmt::format("tokens in one device call (default: {}, with --json {})", kStreamingBlock, kBatchBlock))
+  app.add_option("--block", o.block,
+                 "tokens in one device call (default: up to 64, as many as take a quarter of a second)")
       ->check(CLI::Range(1, 4096))
       ->type_name("S")
       ->group(kLengthGroup);
@@ -162,7 +161,7 @@ serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Chec
   for (const std::string& stop : o.length.stops) out.stops.push_back(o.prompt.escape ? unescape(stop) : stop);
   const std::int64_t tokens = first_of(o.length.predict, own.max_new_tokens, kDefaultTokens);
   out.max_tokens = tokens < 0 ? serve::kUnlimited : tokens;
-  out.block = o.length.block.value_or(o.json ? kBatchBlock : kStreamingBlock);
+  out.block = o.length.block;
   return out;
 }
 
@@ -340,7 +339,7 @@ Result<ExitCode> run(const GenerateOptions& o) {
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = {}};
   if (!options.sampling.greedy()) outcome.seed = options.sampling.seed;
-  const auto plan = serve::plan_generation(static_cast<std::int64_t>(prompt.ids.size()), options);
+  const auto plan = serve::plan_generation(engine, static_cast<std::int64_t>(prompt.ids.size()), options);
   ADDER_TRY(outcome.start_up, serve::start_up(engine, plan));
   ADDER_TRY(engine::State state, engine.zero_state());
   engine::Session session(engine, std::move(state));

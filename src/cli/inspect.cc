@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "checkpoint/auto_dtype.h"
+#include "checkpoint/check_values.h"
 #include "checkpoint/encoding.h"
 #include "checkpoint/quantize.h"
 #include "cli/command.h"
@@ -23,7 +24,7 @@ namespace {
 struct InspectOptions {
   std::string model;
   ConsoleOptions console;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, check = false;
 };
 
 struct Amount {
@@ -191,10 +192,27 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   return out;
 }
 
+/// Reads all weights; what is wrong with them as one error.
+Status check_weights(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  ADDER_TRY(const auto bad, checkpoint::find_bad_values(checkpoint, console.progress()));
+  if (bad.empty()) {
+    console.note(fmt::format("all values of {} tensors are finite", checkpoint.entries().size()));
+    return {};
+  }
+  std::string lines;
+  for (const checkpoint::BadTensor& tensor : bad) {
+    lines += fmt::format("\n  {}: {}", tensor.name, tensor.first);
+    if (tensor.count > 1) lines += fmt::format(" (and {} more)", tensor.count - 1);
+  }
+  return fail(ErrorCode::corrupt, fmt::format("{}: weights that are not finite or overflow:{}",
+                                              checkpoint.directory().string(), lines));
+}
+
 Result<ExitCode> run(const InspectOptions& o) {
   Console console(o.console);
   ADDER_TRY(const std::filesystem::path model, find_model(o.model, Fetch::ask, console));
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
+  if (o.check) ADDER_CHECK(check_weights(checkpoint, console));
   const Findings findings = examine(checkpoint, console);
   ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
                            : to_text(checkpoint, findings, o.tensors)));
@@ -214,6 +232,7 @@ Command declare_inspect(CLI::App& parent) {
       ->required()
       ->type_name("MODEL");
   app.add_flag("--tensors", o->tensors, "list every tensor");
+  app.add_flag("--check", o->check, "read all weights too: fail where one is infinite, NaN, or overflows");
   app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
   app.footer(examples({"adder inspect models/austen-3.6m", "adder inspect model.gguf --tensors"}));

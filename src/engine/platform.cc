@@ -18,7 +18,9 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
        // that has fewer uses what it has.
        .compile_flags = {{"xla_cpu_prefer_vector_width", std::int64_t{512}}},
        // Nothing fuses the expansion of int8 weights into a product here: it would be written and read back.
-       .int8_activations = true},
+       .int8_activations = true,
+       .open_loops = true,
+       .block = 64},
   };
   static const PlatformPolicy kNone{};
   for (const PlatformPolicy& row : kTable)

@@ -19,6 +19,10 @@ struct PlatformPolicy {
   pjrt::CompileOptions::Flags compile_flags;
   /// model::Policy::int8_activations.
   bool int8_activations = false;
+  /// A loop whose length is not a constant runs as quickly as one whose length is: DecodeSpec::open.
+  bool open_loops = false;
+  /// Decode steps in one device call where nobody asks for another number; calls of slow models are shorter.
+  std::int64_t block = 16;
 };
 
 /// The row for "cpu", "cuda", ...; an empty one for a platform without choices.

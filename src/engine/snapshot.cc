@@ -155,6 +155,7 @@ Status write_snapshot(const std::filesystem::path& path, const Snapshot& snapsho
   if (!fits)
     return fail(ErrorCode::invalid_argument,
                 fmt::format("{}: the snapshot does not fit the model", path.string()));
+  ADDER_CHECK(check_values(snapshot, config, path.string()));  // what is written can be read
   const checkpoint::Metadata metadata{{"format", std::string(kFormat)},
                                       {"version", std::string(kVersion)},
                                       {"fingerprint", fmt::format("{:016x}", snapshot.fingerprint)},

@@ -19,7 +19,8 @@ struct Snapshot {
 /// Snapshot files are safetensors: `ssm_state.i` f32 [H,P,N] and `conv_state.i` f32 [F,K-1] (raw conv inputs,
 /// oldest first) for each layer i, `tokens` s32 [position]; metadata: format "adder-state", version "1",
 /// fingerprint (16 hexadecimal digits), position, dtype (weight_dtype). Written atomically.
-/// Errors: invalid_argument if the snapshot is not of `config`'s sizes; those of write_safetensors.
+/// Errors: invalid_argument if the snapshot is not of `config`'s sizes; corrupt if the state holds infinities
+/// or NaN; those of write_safetensors.
 Status write_snapshot(const std::filesystem::path& path, const Snapshot& snapshot,
                       const model::Mamba2Config& config);
 

@@ -158,6 +158,24 @@ TEST_F(Generate, WithoutATokenizerNoTokenEndsTheIds) {
   EXPECT_EQ(result["finish_reason"], "length");
 }
 
+// min_p 1 is greedy, and so is a temperature near 0, whichever sampler serves. They gave token 0 in many
+// places on vocabularies below 4,096.
+TEST_F(Generate, TheBestTokenIsNeverDropped) {
+  for (const std::string& name : kGoldens) {
+    SCOPED_TRACE(name);
+    const auto ids = [&](const std::vector<std::string>& sampling) {
+      std::vector<std::string> words{"generate", "-m", golden(name), "--ids", "1,2,3",
+                                     "--seed",   "1",  "-n",         "200"};
+      words.insert(words.end(), sampling.begin(), sampling.end());
+      return json(words)["ids"].get<Ids>();
+    };
+    const Ids greedy = ids({"--temp", "0"});
+    EXPECT_EQ(ids({"--temp", "0.8", "--min-p", "1", "--top-k", "0"}), greedy);
+    EXPECT_EQ(ids({"--temp", "1e-8", "--top-k", "0"}), greedy);
+    EXPECT_EQ(ids({"--temp", "1e-30", "--top-k", "0", "--top-p", "1", "--min-p", "0"}), greedy);
+  }
+}
+
 TEST_F(Generate, ASeedDecidesTheTextWhateverTheBlock) {
   const auto sampled = [&](const std::string& seed, const std::string& block) {
     return json(

@@ -48,6 +48,26 @@ std::vector<float> Golden::floats(const std::string& tensor) const {
   return out;
 }
 
+std::vector<OwnedTensor> tensors_of(const checkpoint::Checkpoint& source) {
+  std::vector<OwnedTensor> out;
+  for (const auto& [spec, view] : source.entries()) {
+    OwnedTensor t{{.name = spec.name, .shape = {DType::f32, view.shape.dims}, .bytes = {}, .file = {}}, {}};
+    t.values.resize(static_cast<std::size_t>(view.shape.elements()));
+    EXPECT_TRUE(checkpoint::read_as_f32(view, t.values));
+    out.push_back(std::move(t));
+  }
+  return out;
+}
+
+void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& tensors) {
+  std::vector<checkpoint::TensorView> views;
+  for (OwnedTensor& t : tensors) {
+    t.view.bytes = std::as_bytes(std::span(t.values));
+    views.push_back(t.view);
+  }
+  EXPECT_TRUE(checkpoint::write_safetensors(path, views));
+}
+
 std::vector<std::string> EngineTest::plugins() {
   std::vector<std::string> paths;
   if (const char* list = std::getenv("ADDER_TEST_PLUGINS")) {
@@ -70,6 +90,10 @@ std::filesystem::path EngineTest::demo_dir() {
 }
 
 namespace {
+/// RapidCheck's hundred cases a property are many where each runs a model; a run that asks for more gets
+/// them.
+[[maybe_unused]] const int kFewCases = setenv("RC_PARAMS", "max_success=20", /*overwrite=*/0);
+
 /// ctest runs each test in its own process; compiled programs are shared between them.
 std::filesystem::path cache_dir() {
   return std::filesystem::path(testing::TempDir()) / ("adder-test-cache-" + std::to_string(getuid()));
@@ -93,10 +117,11 @@ struct CloseEngines : ::testing::Environment {
 
 }  // namespace
 
-Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model) {
-  const auto key = std::make_pair(plugin, model.string());
+Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model, DType weights) {
+  const auto key = std::make_pair(plugin, model.string() + " " + std::string(name(weights)));
   if (auto found = engine_cache().find(key); found != engine_cache().end()) return found->second;
-  auto made = Engine::open({.model = model, .plugin = plugin, .dump_hlo = {}, .cache_dir = cache_dir()});
+  auto made = Engine::open(
+      {.model = model, .plugin = plugin, .weight_dtype = weights, .dump_hlo = {}, .cache_dir = cache_dir()});
   if (!made) throw std::runtime_error(made.error().to_string());
   if (auto loaded = made->load(); !loaded) throw std::runtime_error(loaded.error().to_string());
   return engine_cache().emplace(key, *std::move(made)).first->second;

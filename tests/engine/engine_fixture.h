@@ -44,6 +44,15 @@ class Golden {
   std::unique_ptr<checkpoint::SafetensorsFile> file_;
 };
 
+/// A tensor of a checkpoint to be changed and written again.
+struct OwnedTensor {
+  checkpoint::TensorView view;
+  std::vector<float> values;
+};
+/// Every tensor of a checkpoint in float32, under canonical names.
+std::vector<OwnedTensor> tensors_of(const checkpoint::Checkpoint& source);
+void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& tensors);
+
 class EngineTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -51,7 +60,8 @@ class EngineTest : public ::testing::Test {
   static std::filesystem::path golden_dir(const std::string& name);
   static std::filesystem::path demo_dir();
   /// Opened and loaded; lives as long as the process. Fails the test and throws where it cannot be opened.
-  static Engine& engine(const std::string& plugin, const std::filesystem::path& model);
+  static Engine& engine(const std::string& plugin, const std::filesystem::path& model,
+                        DType weights = DType::f32);
   /// The first plugin, for laws that do not depend on it.
   static Engine& engine(const std::filesystem::path& model) { return engine(plugins().front(), model); }
 };
