@@ -18,6 +18,7 @@ struct ModelOptions {
   std::string dtype = "f32", precision = "highest";
   std::filesystem::path dump_hlo;
   bool no_cache = false, no_tune = false;
+  bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
 };
 
 void add_console_options(CLI::App& app, ConsoleOptions& options);

@@ -230,7 +230,11 @@ struct Outcome {
 
 void note_timings(Console& console, const ModelOptions& model, const engine::Engine& engine,
                   const Outcome& outcome, const serve::GenerationTimings& t) {
+  const double tune_ms = outcome.start_up.tune_ms;
+  const std::string tuned =
+      tune_ms < 50 ? "" : fmt::format("autotune {:.0f} ms | ", tune_ms);  // else remembered
   console.note(
+      tuned +
       fmt::format("load {:.0f} ms | compile {:.0f} ms | prompt {} tokens, {} | decode {} tokens, {} | {} {} "
                   "(API {}), {} | seed {}",
                   outcome.start_up.load_ms, outcome.start_up.compile_ms, t.prompt_n,
@@ -249,7 +253,8 @@ OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
           {"finish_reason", name(generator.finish_reason().value_or(serve::FinishReason::cancelled))},
           {"seed", outcome.seed},
           {"timings",
-           {{"load_ms", outcome.start_up.load_ms},
+           {{"tune_ms", outcome.start_up.tune_ms},
+            {"load_ms", outcome.start_up.load_ms},
             {"compile_ms", outcome.start_up.compile_ms},
             {"prompt_n", t.prompt_n},
             {"prompt_ms", t.prompt_ms},

@@ -47,6 +47,7 @@ Result<Score> score(const engine::Engine& engine, const std::vector<std::int32_t
   const std::int64_t window = context > 0 ? context : total;
   Score out{.nll = 0, .tokens = total, .seconds = 0};
   std::optional<engine::Session> session;
+  StepsScope bar(engine.steps(), static_cast<std::uint64_t>(total), "scoring");
   for (std::int64_t at = 0; at < total;) {
     const std::int64_t in_window = at % window;
     if (in_window == 0) {
@@ -58,6 +59,7 @@ Result<Score> score(const engine::Engine& engine, const std::vector<std::int32_t
     piece.insert(piece.end(), ids.begin() + at, ids.begin() + at + n);
     ADDER_TRY(const std::vector<float> logprobs, session->score(piece));
     for (const float p : logprobs) out.nll -= p;
+    bar.advance(static_cast<std::uint64_t>(n));
     at += n;
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
