@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
+#include "cli/provenance.h"
 #include "cli/suite_json.h"
 #include "report/report.h"
 
@@ -32,7 +33,7 @@ Status write_text(const std::filesystem::path& file, std::string_view text) {
 Result<OrderedJson> measure_model(const ModelOptions& model, const ConsoleOptions& verbosity,
                                   const engine::SuiteOptions& options, Console& console) {
   ADDER_TRY(engine::Engine engine, open_engine(model, verbosity, console));
-  const std::string name = engine.checkpoint().directory().filename().string();
+  const std::string name = model_name(model.model, engine.checkpoint().directory());
   console.note(fmt::format("{}: {} on {}", name, dtype_name(engine), engine.client().description()));
   ADDER_CHECK(engine.load());
   ADDER_TRY(const engine::SuiteReport report, engine::run_suite(engine, options, [&](std::string_view line) {
@@ -111,7 +112,6 @@ Status check_suite_flags(const SuiteFlags& flags, std::size_t models) {
   }
   if (models == 0) return usage("--model is required");
   if (!flags.suite.empty()) return {};
-  if (models > 1) return usage("more than one --model goes with --suite paper only");
   if (!flags.out.empty()) return usage("--out goes with --suite paper or --report");
   return {};
 }

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "cli/interrupt.h"
+
 namespace adder::cli {
 namespace {
 
@@ -96,7 +98,7 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->type_name("DIR")
       ->group(kDeviceGroup);
   app.add_flag("--no-tune", options.no_tune,
-               "do not measure how this device is best asked for a product (see adder devices --tuning)")
+               "do not autotune: measure no kernel variants on the first run (see adder devices --tuning)")
       ->envname("ADDER_NO_TUNE")
       ->group(kDeviceGroup);
   app.add_flag("--no-cache", options.no_cache, "compile afresh, measure nothing, keep nothing on disk")
@@ -119,10 +121,13 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
-  out.tune = !options.no_tune;
+  out.tune = !options.no_tune || options.retune;
+  out.retune = options.retune;
+  out.cancelled = [] { return interrupted().load(); };
   out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
   out.log = &console;
   out.progress = &console.progress();
+  out.steps = &console.steps();
   return engine::Engine::open(out);
 }
 

@@ -22,6 +22,7 @@ struct ModelOptions {
   std::filesystem::path dump_hlo;
   bool pull = false;  ///< download ORG/NAME if it is not in the cache
   bool no_cache = false, no_tune = false;
+  bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
 };
 
 void add_console_options(CLI::App& app, ConsoleOptions& options);

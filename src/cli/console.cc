@@ -40,7 +40,10 @@ Console::Console(const ConsoleOptions& options)
                                                std::make_shared<spdlog::sinks::stderr_color_sink_mt>())) {
   logger_->set_pattern("%^%l%$: %v");
   logger_->set_level(spdlog_level(threshold(options)));
-  if (!options.quiet && ::isatty(STDERR_FILENO) == 1) bar_ = std::make_unique<ProgressBar>(STDERR_FILENO);
+  if (options.quiet) return;
+  using Style = ProgressBar::Style;
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  bar_ = std::make_unique<ProgressBar>(STDERR_FILENO, terminal ? Style::bar : Style::lines);
 }
 
 Console::~Console() = default;

@@ -33,7 +33,8 @@ class Console final : public LogSink {
   /// A line for people, left out with --quiet.
   void note(std::string_view line);
 
-  /// A bar on a terminal; without one, or with --quiet, nothing.
+  /// A bar on a terminal, else a line now and then; with --quiet nothing.
+  Steps& steps() { return bar_ ? static_cast<Steps&>(*bar_) : null_steps(); }
   Progress& progress() { return bar_ ? static_cast<Progress&>(*bar_) : null_progress(); }
 
  private:

@@ -249,7 +249,11 @@ struct Outcome {
 void note_timings(Console& console, const GenerateOptions& o, const engine::Engine& engine,
                   const Outcome& outcome, const serve::GenerationTimings& t) {
   const std::string seed = outcome.seed ? fmt::format(" | seed {}", *outcome.seed) : "";
+  const double tune_ms = outcome.start_up.tune_ms;
+  const std::string tuned =
+      tune_ms < 50 ? "" : fmt::format("autotune {:.0f} ms | ", tune_ms);  // else remembered
   console.note(
+      tuned +
       fmt::format("load {:.0f} ms | compile {:.0f} ms | prompt {} tokens, {} | decode {} tokens, {} | {} {} "
                   "(API {}), {}{}",
                   outcome.start_up.load_ms, outcome.start_up.compile_ms, t.prompt_n,
@@ -268,7 +272,8 @@ OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
           {"finish_reason", name(generator.finish_reason().value_or(serve::FinishReason::cancelled))},
           {"seed", outcome.seed ? OrderedJson(*outcome.seed) : OrderedJson()},
           {"timings",
-           {{"load_ms", outcome.start_up.load_ms},
+           {{"tune_ms", outcome.start_up.tune_ms},
+            {"load_ms", outcome.start_up.load_ms},
             {"compile_ms", outcome.start_up.compile_ms},
             {"prompt_n", t.prompt_n},
             {"prompt_ms", t.prompt_ms},

@@ -77,6 +77,7 @@ Result<Score> score(const engine::Engine& engine, const std::vector<std::int32_t
   const std::int64_t window = context > 0 ? context : total;
   Score out;
   std::optional<engine::Session> session;
+  StepsScope bar(engine.steps(), static_cast<std::uint64_t>(total), "scoring");
   for (std::int64_t at = 0; at < total;) {
     if (interrupted())
       return fail(ErrorCode::cancelled, fmt::format("interrupted after {} of {} tokens", at, total));
@@ -90,6 +91,7 @@ Result<Score> score(const engine::Engine& engine, const std::vector<std::int32_t
     piece.insert(piece.end(), ids.begin() + at, ids.begin() + at + n);
     ADDER_TRY(const std::vector<float> logprobs, session->score(piece));
     out.add(logprobs);
+    bar.advance(static_cast<std::uint64_t>(n));
     at += n;
     done(out);
   }

@@ -15,7 +15,7 @@ namespace {
 
 Result<pjrt::Client> open_client(const EngineOptions& options) {
   ADDER_TRY(const pjrt::PluginCandidate found,
-            pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system()));
+            pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system(), *options.log));
   ADDER_TRY(const pjrt::Plugin plugin,
             pjrt::Plugin::open(found.path, {.verbose = options.verbose_plugin, .environment = {}}));
   return create_client(plugin, found.platform);
@@ -45,12 +45,14 @@ std::filesystem::path default_cache_dir() {
 }
 
 Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
-               std::unique_ptr<Programs> programs, Progress* progress)
+               std::unique_ptr<Programs> programs, const EngineOptions& options, double tune_ms)
     : checkpoint_(std::move(checkpoint)),
       client_(std::move(client)),
       device_(std::move(device)),
       programs_(std::move(programs)),
-      progress_(progress) {}
+      progress_(options.progress),
+      steps_(options.steps),
+      tune_ms_(tune_ms) {}
 
 Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
@@ -70,9 +72,17 @@ Result<Engine> Engine::open(const EngineOptions& options) {
                            .cache = {},
                            .compile = compile_options(client, device),
                            .log = options.log};
+  double tune_ms = 0;
   if (options.tune && !options.cache_dir.empty()) {
-    ADDER_TRY(spec.policy.spelling,
-              tune(client, device, spec, programs.compile, options.cache_dir, *options.log));
+    TuningOptions how{.folder = options.cache_dir,
+                      .again = options.retune,
+                      .cancelled = options.cancelled,
+                      .log = options.log,
+                      .steps = options.steps};
+    if (options.retune) how.least_bytes = 0;
+    ADDER_TRY(Tuning tuning, tune(client, device, spec, programs.compile, how));
+    spec.policy.spelling = std::move(tuning.choice);
+    tune_ms = tuning.ms;
   }
   if (!options.cache_dir.empty()) {
     if (auto cache = pjrt::ExecutableCache::open(options.cache_dir)) {
@@ -82,8 +92,8 @@ Result<Engine> Engine::open(const EngineOptions& options) {
     }
   }
   auto made = std::make_unique<Programs>(client, std::move(spec), std::move(programs));
-  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made),
-                options.progress);
+  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made), options,
+                tune_ms);
 }
 
 Status Engine::load() {

@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <optional>
+#include <functional>
 #include <string>
 
+#include "base/steps.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/programs.h"
 #include "engine/state.h"
@@ -19,10 +21,14 @@ struct EngineOptions {
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none
-  bool tune = false;                ///< measure spellings (tuning.h), remembered in cache_dir; needs one
-  bool verbose_plugin = false;      ///< let the plugin log to stderr
+  bool tune = false;                ///< autotune (tuning.h), remembered in cache_dir; needs one
+  bool retune = false;              ///< measure again what is remembered, and for a model of any size
+  /// Asked while autotuning, from any thread; true ends open() with ErrorCode::cancelled.
+  std::function<bool()> cancelled = [] { return false; };
+  bool verbose_plugin = false;  ///< let the plugin log to stderr
   LogSink* log = &null_log();
-  Progress* progress = &null_progress();
+  Progress* progress = &null_progress();  ///< of bytes
+  Steps* steps = &null_steps();           ///< of all else that takes its time
 };
 
 /// One model on one device: client, compiled programs, weights. Sessions run on it.
@@ -41,6 +47,8 @@ class Engine {
   Programs& programs() const { return *programs_; }
   const Weights& weights() const { return weights_; }
   std::int64_t weight_bytes() const;
+  Steps& steps() const { return *steps_; }     ///< where to say what takes its time
+  double tune_ms() const { return tune_ms_; }  ///< that open() spent autotuning
 
   Result<State> zero_state(std::int64_t batch = 1) const {
     return State::zero(client_, config(), batch, device_);
@@ -48,7 +56,7 @@ class Engine {
 
  private:
   Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
-         std::unique_ptr<Programs> programs, Progress* progress);
+         std::unique_ptr<Programs> programs, const EngineOptions& options, double tune_ms);
 
   checkpoint::Checkpoint checkpoint_;
   pjrt::Client client_;
@@ -56,6 +64,8 @@ class Engine {
   std::unique_ptr<Programs> programs_;
   Weights weights_;
   Progress* progress_;
+  Steps* steps_;
+  double tune_ms_;
 };
 
 /// Where compiled programs are kept: $ADDER_CACHE, else $XDG_CACHE_HOME/adder, else ~/.cache/adder; with

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "engine/build_guard.h"
 #include "engine/random.h"
 #include "hlo/arith.h"
 #include "hlo/scope.h"
@@ -235,14 +236,12 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
 
 template <class Spec, class Body>
 Result<Graph> build(const ModelSpec& model, const Spec& spec, const Inspect& inspect, Body&& body) {
-  try {
+  return guard_build(to_string(spec), [&] {
     Module module(to_string(spec));
     body(module, model, spec);
     if (inspect) inspect(module);
     return Graph{to_string(spec), module.text(), module.main().signature(), module.cost()};
-  } catch (const BuildError& e) {
-    return fail(ErrorCode::internal, fmt::format("building {}: {}", to_string(spec), e.what()));
-  }
+  });
 }
 
 }  // namespace

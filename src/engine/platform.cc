@@ -1,5 +1,6 @@
 #include "engine/platform.h"
 
+#include "engine/build_guard.h"
 #include "hlo/module.h"
 #include "hlo/ops.h"
 
@@ -28,23 +29,49 @@ const PlatformPolicy& platform_policy(std::string_view platform) {
   return kNone;
 }
 
+std::string_view device_hint(std::string_view platform) {
+  if (platform == "cuda")
+    return "is NVIDIA's driver installed, and may this process use a card? `nvidia-smi` must list one (in a "
+           "container: "
+           "--gpus all), with a driver as new as the plugin's CUDA: 580 or later for CUDA 13, 525 for CUDA "
+           "12";
+  if (platform == "rocm")
+    return "is AMD's driver (amdgpu) loaded, and may this process use a card? `rocm-smi` must list one, and "
+           "the user "
+           "must be in the groups render and video";
+  if (platform == "oneapi")
+    return "is Intel's compute runtime (level-zero) installed, and may this process use a card? `clinfo -l` "
+           "must "
+           "list one";
+  if (platform == "tpu")
+    return "libtpu runs on a machine with a TPU, one process at a time; /dev/accel* or /dev/vfio must be "
+           "there";
+  return {};
+}
+
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform) {
   const bool guess = platform.empty();
   auto client = pjrt::Client::create(plugin, platform_policy(guess ? "cpu" : platform).client_options);
-  if (!client && guess) return pjrt::Client::create(plugin);
-  return client;
+  if (!client && guess) client = pjrt::Client::create(plugin);
+  if (client) return client;
+  Error error = std::move(client).error();
+  if (error.hint.empty()) error.hint = device_hint(platform);
+  return fail(std::move(error));
 }
 
 pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device) {
-  hlo::Module module("empty");
-  module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
-  const std::string program = module.text();
   pjrt::CompileOptions out;
   if (device.id() != client.default_device().id()) out = pjrt::CompileOptions::for_device(device.id());
+  const Result<std::string> program = guard_build("an empty program", [] {
+    hlo::Module module("empty");
+    module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
+    return module.text();
+  });
+  if (!program) return out;  // then no flag is known to be taken
   for (const auto& [name, value] : platform_policy(client.platform_name()).compile_flags) {
     pjrt::CompileOptions with_flag = out;
     with_flag.flags[name] = value;
-    if (client.compile(program, with_flag)) out = std::move(with_flag);
+    if (client.compile(*program, with_flag)) out = std::move(with_flag);
   }
   return out;
 }

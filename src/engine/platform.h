@@ -28,8 +28,12 @@ struct PlatformPolicy {
 /// The row for "cpu", "cuda", ...; an empty one for a platform without choices.
 const PlatformPolicy& platform_policy(std::string_view platform);
 
+/// What to look at where a platform's plugin is there and its device is not; empty for one without a driver.
+std::string_view device_hint(std::string_view platform);
+
 /// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
-/// not: then the CPU's options are tried, and left out if the plugin refuses them.
+/// not: then the CPU's options are tried, and left out if the plugin refuses them. Where it cannot be created
+/// the error's hint is device_hint().
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
 
 /// How programs for `device` are compiled: with those of the platform's flags that this plugin knows, which

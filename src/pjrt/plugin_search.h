@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adder/error.h"
+#include "base/log.h"
 
 namespace adder::pjrt {
 
@@ -49,8 +50,14 @@ struct PluginCandidate {
 /// `nvidia` folder beside it, so it is best left where pip put it. No Python is run and nothing is loaded.
 std::vector<PluginCandidate> search_plugins(std::string_view request, const SearchEnvironment& environment);
 
-/// The first candidate that is there. Error not_found lists everything tried.
-Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment);
+/// The shell line that installs what `request` asks for into a virtual environment, where the search finds
+/// it.
+std::string install_line(std::string_view request);
+
+/// The first candidate that is there. Error not_found says what was looked for and in how many places (`log`
+/// is told each, at level debug), and its hint how to install one.
+Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment,
+                                    LogSink& log = null_log());
 
 /// "name  path: why not", a line for each candidate, for messages and `adder devices`.
 std::string describe(const std::vector<PluginCandidate>& candidates);

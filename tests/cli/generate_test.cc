@@ -67,7 +67,7 @@ TEST_F(Generate, JsonHasTheContractsFieldsAndTheReferencesText) {
   EXPECT_THAT(keys(result), UnorderedElementsAre("prompt_ids", "ids", "text", "finish_reason", "seed",
                                                  "timings", "device"));
   const Json& timings = result["timings"];
-  EXPECT_THAT(keys(timings), UnorderedElementsAre("load_ms", "compile_ms", "prompt_n", "prompt_ms",
+  EXPECT_THAT(keys(timings), UnorderedElementsAre("tune_ms", "load_ms", "compile_ms", "prompt_n", "prompt_ms",
                                                   "predicted_n", "predicted_ms"));
   EXPECT_EQ(timings["prompt_n"], expected["prompt_ids"].size());
   EXPECT_EQ(timings["predicted_n"], 64);

@@ -1,5 +1,7 @@
 // adder perplexity against the float64 oracle's value for the embedded model's held-out text.
 
+#include <fstream>
+
 #include "cli_fixture.h"
 
 namespace adder::test {
@@ -43,6 +45,10 @@ TEST_F(Perplexity, ShortWindowsPredictWorse) {
 
 TEST_F(Perplexity, NoTextIsAnError) {
   need_plugin();
+  if (IsSkipped()) return;
+  std::ofstream(in_folder("empty.txt"));
+  expect_failure(adder({"perplexity", "-m", demo_model(), "-f", in_folder("empty.txt")}), 1,
+                 "empty.txt: there is no text to score");
   expect_failure(adder({"perplexity", "-m", demo_model(), "-f", in_folder("missing.txt")}), 1, "missing.txt");
   expect_failure(adder({"perplexity", "-m", demo_model()}), 2, "--file");
 }

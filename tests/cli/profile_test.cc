@@ -68,12 +68,15 @@ TEST_F(Profile, CountsTheWorkOfProducts) {
   const auto layers = config->at("num_hidden_layers").get<double>();
   const auto d = config->at("hidden_size").get<double>();
   const double inner = d * config->at("expand").get<double>();
+  int found = 0;
   for (const Json& row : report.at("runs").at(0).at("parts")) {
     if (row.at("part") != "mixer/out_proj") continue;
+    ++found;
     EXPECT_EQ(row.at("runs").get<double>(), layers);
     EXPECT_EQ(row.at("flops").get<double>(), 2 * layers * d * inner);
     EXPECT_EQ(row.at("bytes").get<double>(), 4 * layers * (d * inner + d + inner));
   }
+  EXPECT_EQ(found, 1) << report.dump();
 }
 
 TEST_F(Profile, RefusesAPromptOfSeveralPieces) {

@@ -32,6 +32,8 @@ class Process {
   void send(int signal) const;
   /// Waits until it has written to stdout; false if it ended, or the patience did, before that.
   bool wait_for_output(std::chrono::seconds patience);
+  /// Waits until `text` is in what it wrote to stderr; false as above.
+  bool wait_for_error(const std::string& text, std::chrono::seconds patience);
   /// Waits for its end; kills it when the patience is over.
   Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
 
