@@ -10,7 +10,7 @@ namespace adder::cli {
 
 namespace {
 
-constexpr int kBarWidth = 28;
+constexpr std::size_t kBarWidth = 28, kLeastBarWidth = 3;
 constexpr std::chrono::milliseconds kPatience{200}, kInterval{80};
 
 int terminal_columns(int fd) {
@@ -24,6 +24,21 @@ void write_all(int fd, std::string_view text) {
     if (n <= 0) return;  // a bar that cannot be shown is no reason to fail
     text.remove_prefix(static_cast<std::size_t>(n));
   }
+}
+
+/// The label with a space after it in at most `room` characters: cut with "..." where that leaves some of it.
+std::string shortened(std::string_view label, std::size_t room) {
+  if (label.size() + 1 <= room) return std::string(label) + " ";
+  return room < 8 ? "" : std::string(label.substr(0, room - 4)) + "... ";
+}
+
+/// " [####----]" as wide as `room` allows when `after` characters follow it; "" if too little is left.
+std::string bar(double share, std::size_t room, std::size_t after) {
+  constexpr std::size_t kFrame = 3;
+  if (room < after + kFrame + kLeastBarWidth) return "";
+  const std::size_t width = std::min(kBarWidth, room - after - kFrame);
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
+  return fmt::format(" [{}{}]", std::string(filled, '#'), std::string(width - filled, '-'));
 }
 
 }  // namespace
@@ -42,15 +57,26 @@ std::string render_progress(std::string_view label, std::uint64_t done, std::uin
                             int columns) {
   const double share =
       total == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
-  const int filled = static_cast<int>(share * kBarWidth);
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  std::string line = fmt::format("{} {:3.0f}% [{}{}] {} of {}", label, share * 100, std::string(filled, '#'),
-                                 std::string(kBarWidth - filled, '-'), human_bytes(static_cast<double>(done)),
-                                 human_bytes(static_cast<double>(total)));
-  if (rate > 0)
-    line += fmt::format(", {}/s, {:.1f} s left", human_bytes(rate),
-                        static_cast<double>(total - std::min(done, total)) / rate);
-  return line.substr(0, static_cast<std::size_t>(std::max(columns - 1, 0)));
+  const std::string percent = fmt::format("{:3.0f}%", share * 100);
+  const std::string amount = fmt::format(" {} of {}", human_bytes(static_cast<double>(done)),
+                                         human_bytes(static_cast<double>(total)));
+  std::string speed, left;
+  if (rate > 0) {
+    speed = fmt::format(", {}/s", human_bytes(rate));
+    left = fmt::format(", {:.1f} s left", static_cast<double>(total - std::min(done, total)) / rate);
+  }
+  const std::size_t room = static_cast<std::size_t>(std::max(columns - 1, 0));
+  const std::size_t numbers = percent.size() + amount.size() + speed.size() + left.size();
+  const std::string start = shortened(label, room > numbers ? room - numbers : 0);
+  std::string line = start + percent;
+  if (line.size() > room) return "";
+  line += bar(share, room - line.size(), numbers - percent.size());
+  for (const std::string& part : {amount, speed, left}) {
+    if (line.size() + part.size() > room) break;
+    line += part;
+  }
+  return line;
 }
 
 void ProgressBar::begin(std::uint64_t total_bytes, std::string_view label) {

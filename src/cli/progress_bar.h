@@ -12,7 +12,8 @@ namespace adder::cli {
 
 /// How a bar looks at one moment, without control characters: "loading weights  45% [####------]  232 of 516
 /// MB, 1.2 GB/s, 0.3 s left". `seconds` is the time since it began; `columns` the terminal's width, which it
-/// never exceeds.
+/// never exceeds. In a narrow terminal the bar shrinks and goes first, then the label; a number is shown
+/// whole or not at all, the ones at the end going first.
 std::string render_progress(std::string_view label, std::uint64_t done, std::uint64_t total, double seconds,
                             int columns);
 /// "516 MB", "1.2 GB": powers of 1000.
