@@ -35,8 +35,15 @@ make_tarball() {
   # RPATH, not RUNPATH: it must also hold for what these libraries need in turn, and for plugins.
   # shellcheck disable=SC2016  # the loader expands it
   patchelf --force-rpath --set-rpath '$ORIGIN/../lib/adder/runtime' "$stage/bin/adder"
+  say "the tarball needs glibc $(needed_glibc "$stage") or newer, and no other library"
   tar -C "$out/work" --owner=0 --group=0 --numeric-owner -czf "$out/.$name.tar.gz" "$name"
   mv "$out/.$name.tar.gz" "$out/$name.tar.gz"
+}
+
+# needed_glibc FOLDER: the newest version of glibc whose symbols anything in it asks for.
+needed_glibc() {
+  find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) -exec objdump -T {} + 2>/dev/null |
+    grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1 | cut -d_ -f2
 }
 
 # carried_libraries PROGRAM: the files of all shared libraries it needs, but for glibc's own, which come with the
