@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace adder::cli {
 
@@ -27,6 +28,21 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
+/// The label with a space after it in at most `room` characters: cut with "..." where that leaves some of it.
+std::string shortened(std::string_view label, std::size_t room) {
+  if (label.size() + 1 <= room) return std::string(label) + " ";
+  return room < 8 ? "" : std::string(label.substr(0, room - 4)) + "... ";
+}
+
+/// " [####----]" as wide as `room` allows when `after` characters follow it; "" if too little is left.
+std::string bar(double share, std::size_t room, std::size_t after) {
+  constexpr std::size_t kFrame = 3;
+  if (room < after + kFrame + kLeastBarWidth) return "";
+  const std::size_t width = std::min(kBarWidth, room - after - kFrame);
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
+  return fmt::format(" [{}{}]", std::string(filled, '#'), std::string(width - filled, '-'));
+}
+
 }  // namespace
 
 std::string human_bytes(double bytes) {
@@ -45,15 +61,21 @@ double share(const ProgressMoment& m) {
   return std::min(1.0, static_cast<double>(m.done) / static_cast<double>(m.total));
 }
 
-/// "232 MB of 516 MB, 1.2 GB/s, 0.3 s left".
-std::string numbers(const ProgressMoment& m) {
+/// "232 MB of 516 MB", ", 1.2 GB/s", ", 0.3 s left".
+std::vector<std::string> numbers(const ProgressMoment& m) {
   const double rate = m.seconds > 0 ? static_cast<double>(m.done) / m.seconds : 0;
   const double left = rate > 0 ? static_cast<double>(m.total - std::min(m.done, m.total)) / rate : 0;
-  if (m.unit == ProgressUnit::steps)
-    return fmt::format("{:.0f} s{}", m.seconds, rate > 0 ? fmt::format(", {:.0f} s left", left) : "");
-  const std::string amount = fmt::format("{} of {}", human_bytes(static_cast<double>(m.done)),
-                                         human_bytes(static_cast<double>(m.total)));
-  return rate > 0 ? fmt::format("{}, {}/s, {:.1f} s left", amount, human_bytes(rate), left) : amount;
+  std::vector<std::string> out;
+  if (m.unit == ProgressUnit::steps) {
+    out.push_back(fmt::format("{:.0f} s", m.seconds));
+    if (rate > 0) out.push_back(fmt::format(", {:.0f} s left", left));
+    return out;
+  }
+  out.push_back(fmt::format("{} of {}", human_bytes(static_cast<double>(m.done)),
+                            human_bytes(static_cast<double>(m.total))));
+  if (rate > 0) out.push_back(fmt::format(", {}/s", human_bytes(rate)));
+  if (rate > 0) out.push_back(fmt::format(", {:.1f} s left", left));
+  return out;
 }
 
 std::string cut(std::string text, std::ptrdiff_t columns) {
@@ -71,7 +93,15 @@ std::string render_progress(const ProgressMoment& m, int columns) {
     return cut(cut(m.label, room - static_cast<std::ptrdiff_t>(time.size())) + time, room);
   }
   const double done = m.total == 0 ? 1.0 : share(m);
-  const std::string percent = fmt::format(" {:3.0f}%", done * 100), right = "  " + numbers(m);
+  const std::string percent = fmt::format(" {:3.0f}%", done * 100);
+  std::string right = " ";
+  for (const std::string& number : numbers(m)) {  // whole or not at all, those at the end first
+    const std::string more = right == " " ? " " + number : number;
+    if (static_cast<std::ptrdiff_t>(percent.size() + right.size() + more.size()) > room) break;
+    right += more;
+  }
+  if (right == " ") right.clear();
+  if (static_cast<std::ptrdiff_t>(percent.size()) > room) return "";
   const auto fixed = static_cast<std::ptrdiff_t>(percent.size() + right.size());
   const auto left = room - fixed - static_cast<std::ptrdiff_t>(m.label.size()) - 3;  // " [" and "]"
   std::string bar;

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace adder::cli {
 namespace {
@@ -106,6 +108,17 @@ TEST(ProgressBar, SaysNothingOfWhatIsOverAtOnce) {
     for (int i = 0; i < 100; ++i) const StepsScope scope(bar, 10, "quick");
   }
   EXPECT_EQ(pipe.close_and_read(), "");
+}
+
+TEST(RenderProgress, ANarrowTerminalCutsNoNumber) {
+  const std::vector<std::string> whole{"", " 50%", " 50%  51.6 MB of 103 MB", " 50%  51.6 MB of 103 MB, 103 MB/s",
+                                       " 50%  51.6 MB of 103 MB, 103 MB/s, 0.5 s left"};
+  for (int columns = 0; columns < 120; ++columns) {
+    std::string line = render_progress(bytes(51'600'000, 103'200'000, 0.5), columns);
+    if (const auto bar = line.find(" ["); bar != std::string::npos) line.erase(bar, line.find(']') + 1 - bar);
+    if (const auto percent = line.find("50%"); percent != std::string::npos) line.erase(0, percent);
+    EXPECT_THAT(whole, testing::Contains(line.empty() ? "" : " " + line)) << columns;
+  }
 }
 
 }  // namespace

@@ -103,6 +103,13 @@ plugin_paths() {
   echo "${paths#:}"
 }
 
+# default_plugin_dir: the unpacked wheel of the plugin that is installed with the program.
+default_plugin_dir() {
+  local name
+  read -r name _ < <(locked_wheels build)
+  echo "$root/build/plugins/$name"
+}
+
 # header_dir: where pjrt_c_api.h is.
 header_dir() {
   local header
