@@ -38,6 +38,9 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->check(CLI::IsMember({"highest", "default"}))
       ->type_name("WHAT")
       ->capture_default_str();
+  app.add_option("--policy", options.policy, "for developers: see CONTRIBUTING.md")
+      ->envname("ADDER_POLICY")
+      ->group("");
   app.add_option("--dump-hlo", options.dump_hlo, "write every program there as StableHLO text")
       ->type_name("DIR");
   app.add_flag("--no-tune", options.no_tune,
@@ -60,6 +63,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.device = options.device;
   out.weight_dtype = options.dtype == "bf16" ? DType::bf16 : options.dtype == "int8" ? DType::s8 : DType::f32;
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
+  out.policy = options.policy;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
   out.tune = !options.no_tune;

@@ -15,7 +15,7 @@ struct ModelOptions {
   std::filesystem::path model;
   std::string plugin = "cpu";
   int device = 0;
-  std::string dtype = "f32", precision = "highest";
+  std::string dtype = "f32", precision = "highest", policy;
   std::filesystem::path dump_hlo;
   bool no_cache = false, no_tune = false;
 };

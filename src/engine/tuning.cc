@@ -37,7 +37,7 @@ std::string chain_text(const model::Policy& policy, const model::Spelling& spell
   }
   Value last = zeros(f, {DType::f32, {1, 1}});
   for (const auto& m : matrices)
-    last = max_over(model::one_row_product(policy, spelling, x + last * 0.0, m), 1, true);
+    last = max_over(model::spelled_product(policy, spelling, x + last * 0.0, m), 1, true);
   f.finish({{"out", last}});
   return module.text();
 }
@@ -52,7 +52,7 @@ std::string loop_text(const model::Policy& policy, const model::Spelling& spelli
   if (weight.dtype == DType::s8) m.scale = f.argument({DType::f32, {weight.dims[0]}});
   const Values out =
       fori(f, kSteps, {x, zeros(f, {DType::f32, {1, weight.dims[0]}})}, [&](Value, const Values& carried) {
-        return Values{negate(carried[0]), model::one_row_product(policy, spelling, carried[0], m)};
+        return Values{negate(carried[0]), model::spelled_product(policy, spelling, carried[0], m)};
       });
   f.finish({{"out", out[1]}});
   return module.text();
@@ -78,7 +78,7 @@ Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, co
   std::vector<Candidate> out;
   std::vector<std::future<Result<pjrt::Executable>>> compiling;
   for (const model::Spelling& s : model::spellings(weight.dtype)) {
-    if (!s.applies(weight)) continue;
+    if (!s.applies(1, weight)) continue;
     if (s.terms != 0) {
       const Result<bool> expands = expands_weights(client, policy, s, weight, options);
       if (!expands || *expands) continue;  // or it cannot be told
@@ -112,7 +112,7 @@ Result<std::vector<pjrt::Buffer>> make_arguments(const pjrt::Client& client, con
     const auto size = static_cast<std::size_t>(shape.bytes());
     const std::shared_ptr<std::byte> host = arena.allocate(size);
     if (!host)
-      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(weight));
+      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(1, weight));
     if (shape.dtype == DType::f32) {
       std::fill_n(reinterpret_cast<float*>(host.get()), size / sizeof(float), 1.0F);
     } else {
@@ -163,10 +163,10 @@ Result<TunedProduct> tune_product(const pjrt::Client& client, const pjrt::Device
 
   TunedProduct out{.context = {},
                    .device = client.description(),
-                   .product = model::product_key(weight),
+                   .product = model::product_key(1, weight),
                    .chosen = {},
                    .microseconds = {}};
-  const std::string_view own = policy.spelling_of(weight).name;
+  const std::string_view own = policy.spelling_of(1, weight).name;
   const Candidate* best = &candidates.front();
   for (const Candidate& c : candidates) {
     out.microseconds[std::string(c.spelling.name)] = 1e6 * c.typical() / static_cast<double>(copies);
@@ -186,9 +186,9 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
     if (bytes >= kSmallest && bytes <= kLargest && std::find(out.begin(), out.end(), m.weight) == out.end())
       out.push_back(m.weight);
   };
-  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype);
-  add(shapes.layers.front().in_proj_xbcdt);
-  add(shapes.layers.front().in_proj_z);
+  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
+  add(shapes.layers.front().in_proj);
+  if (shapes.layers.front().in_proj_z) add(*shapes.layers.front().in_proj_z);
   add(shapes.layers.front().out_proj);
   add(shapes.lm_head ? *shapes.lm_head : shapes.embedding);
   return out;
@@ -216,7 +216,7 @@ Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Devic
   model::SpellingChoice out;
   bool changed = false;
   for (const Shape& weight : product_shapes(model)) {
-    const std::string product = model::product_key(weight);
+    const std::string product = model::product_key(1, weight);
     const TunedProduct* known = file.find(context, product);
     if (!known || !model::find_spelling(weight.dtype, known->chosen)) {
       log(sink, LogLevel::info, "{}: measuring its spellings, once for this device", product);
@@ -227,7 +227,7 @@ Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Devic
       changed = true;
     }
     const auto chosen = model::find_spelling(weight.dtype, known->chosen);
-    if (chosen && chosen->applies(weight)) out[product] = *chosen;
+    if (chosen && chosen->applies(1, weight)) out[product] = *chosen;
   }
   if (changed)
     if (Status saved = file.save(); !saved)

@@ -40,8 +40,6 @@ std::pair<Value, Value> carry(Value state, Value total, Value z, const Sizes& d,
 
 }  // namespace
 
-std::int64_t default_chunk(std::int64_t tokens) { return tokens <= 128 ? tokens : 128; }
-
 Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk) {
   const Sizes d = sizes_of(r, state);
   if (chunk < 1) throw BuildError("ssm::scan_chunked", "chunk must be at least 1", Loc::current());

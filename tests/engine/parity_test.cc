@@ -9,7 +9,12 @@
 namespace adder::engine {
 namespace {
 
-struct Parity : EngineTest, testing::WithParamInterface<const char*> {
+/// A golden, and the platform whose way of writing graphs is taken; empty: the plugin's own.
+struct Parity : EngineTest, testing::WithParamInterface<std::tuple<const char*, const char*>> {
+  static const char* golden_name() { return std::get<0>(GetParam()); }
+  static Engine& parity_engine(const std::string& plugin) {
+    return engine(plugin, golden_dir(golden_name()), std::get<1>(GetParam()));
+  }
   static void expect_close(const std::string& what, std::span<const float> actual,
                            std::span<const float> expected, double absolute, double relative) {
     const Difference d = difference(actual, expected);
@@ -19,10 +24,10 @@ struct Parity : EngineTest, testing::WithParamInterface<const char*> {
 };
 
 TEST_P(Parity, ForwardMatchesTheOracle) {
-  const Golden golden(GetParam());
+  const Golden golden(golden_name());
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
-    const Engine& e = engine(plugin, golden_dir(GetParam()));
+    const Engine& e = parity_engine(plugin);
     ASSIGN_OK(State zero, e.zero_state());
     Session session(e, std::move(zero));
     ASSIGN_OK(const AllOutputs out, session.extend_all(golden.ids("input_ids")));
@@ -42,23 +47,24 @@ TEST_P(Parity, ForwardMatchesTheOracle) {
 }
 
 TEST_P(Parity, GreedyTokensAreEqual) {
-  const Golden golden(GetParam());
+  const Golden golden(golden_name());
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
     Ids tokens;
-    generate(engine(plugin, golden_dir(GetParam())), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16,
-             &tokens);
+    generate(parity_engine(plugin), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16, &tokens);
     EXPECT_EQ(tokens, golden.ids("greedy_tokens"));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
-                         testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "limits-bias-tiny",
-                                         "odd-shapes-f16-tiny", "mamba-ssm-tiny"),
-                         [](const auto& golden) {
-                           std::string name = golden.param;
+                         testing::Combine(testing::Values("hf-tiny", "grouped-sharded-bf16-tiny",
+                                                          "limits-bias-tiny", "odd-shapes-f16-tiny",
+                                                          "mamba-ssm-tiny"),
+                                          testing::Values("", "plain", "cuda")),
+                         [](const auto& info) {
+                           std::string name = std::get<0>(info.param), policy = std::get<1>(info.param);
                            std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return policy.empty() ? name : name + "_as_" + policy;
                          });
 
 struct Demo : EngineTest {};
