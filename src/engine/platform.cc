@@ -46,12 +46,18 @@ std::vector<PlatformPolicy> make_table() {
        .compile_flags = {{"xla_cpu_prefer_vector_width", std::int64_t{512}}},
        .host_weights = true,
        .model = cpu_policy()},
-      // Kernels are what a small model's step costs: about 1.6 us each (docs/DEVICES.md).
+      // A small model's step costs its kernels, about 1.6 us each (docs/PERFORMANCE.md): this row has the
+      // fewest.
       {.platforms = {"cuda", "gpu"},
        .client_options = {},
-       .compile_flags = {},
-       .model =
-           {.spelling = {}, .otherwise = {}, .norm_after_product = true, .ring_windows = true, .scan = {}}},
+       // Else products that share an operand are made one of a concatenation, which is written out first.
+       .compile_flags = {{"xla_gpu_dot_merger_threshold_mb", std::int64_t{0}}},
+       .model = {.spelling = {},
+                 .otherwise = {},
+                 .norm_after_product = true,
+                 .ring_windows = true,
+                 .padded_windows = true,
+                 .scan = {.joined = true}}},
   };
 }
 
@@ -80,6 +86,8 @@ constexpr std::array kFields{
     Field{"barriers", [](model::Policy& p, std::int64_t v) { p.barriers = v != 0; }},
     Field{"nested_sums", [](model::Policy& p, std::int64_t v) { p.nested_sums = v != 0; }},
     Field{"ring_windows", [](model::Policy& p, std::int64_t v) { p.ring_windows = v != 0; }},
+    Field{"padded_windows", [](model::Policy& p, std::int64_t v) { p.padded_windows = v != 0; }},
+    Field{"joined", [](model::Policy& p, std::int64_t v) { p.scan.joined = v != 0; }},
     Field{"chunk", [](model::Policy& p, std::int64_t v) { p.scan.chunk = std::max<std::int64_t>(v, 1); }},
     Field{"lanes", [](model::Policy& p, std::int64_t v) { p.scan.lanes = v; }},
 };

@@ -54,6 +54,11 @@ Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optiona
 
 namespace {
 
+/// x [B,S,F] with `before` rows of zeros before and `after` rows after.
+Value placed(Value x, std::int64_t before, std::int64_t after) {
+  return pad(x, constant(x.function(), x.dtype(), 0), {0, before, 0}, {0, after, 0});
+}
+
 /// Rows [start_b, start_b + size) of each x [B,S,F]: one gather, a window for each batch row.
 Value windows_at(Value x, Value start, std::int64_t size) {
   const std::int64_t batch = x.dim(0);
@@ -103,10 +108,12 @@ Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std:
   return {out, hlo::where(written, x, ring)};
 }
 
-Conv causal_conv(Value x, Value window, Value weight, const std::optional<Value>& bias, Value lengths) {
+Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, const std::optional<Value>& bias,
+                 Value lengths) {
   const std::int64_t tokens = x.dim(1), channels = x.dim(2), width = weight.dim(2);
-  Value padded = concatenate({window, x}, 1);                       // [B,K-1+T,F]
-  Value taps = transpose(view(weight, {channels, width}), {1, 0});  // [K,F]
+  Value padded = policy.padded_windows && tokens > 1 ? placed(window, 0, tokens) + placed(x, width - 1, 0)
+                                                     : concatenate({window, x}, 1);  // [B,K-1+T,F]
+  Value taps = transpose(view(weight, {channels, width}), {1, 0});                   // [K,F]
   Value out = slice_axis(padded, 1, 0, tokens) * slice_axis(taps, 0, 0, 1);
   for (std::int64_t k = 1; k < width; ++k)
     out = out + slice_axis(padded, 1, k, k + tokens) * slice_axis(taps, 0, k, k + 1);  // [B,T,F]

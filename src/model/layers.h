@@ -40,7 +40,8 @@ struct Conv {
 };
 /// Depthwise causal convolution of x [B,T,F] continued from `window`; weight [F,1,K]; lengths [B] s32 in
 /// [0,T] is how many tokens of each row are real. A row of length 0 keeps its window.
-Conv causal_conv(Value x, Value window, Value weight, const std::optional<Value>& bias, Value lengths);
+Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, const std::optional<Value>& bias,
+                 Value lengths);
 /// The same for one token where windows are rings: the oldest input is row phase [B] s32 in [0,K-1), and the
 /// new one takes its place.
 Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std::optional<Value>& bias,

@@ -49,7 +49,7 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
   auto [conv, window] =
       place.phase
           ? causal_conv_ring(parts[0], s.conv, *place.phase, w.conv_weight, w.conv_bias, place.lengths)
-          : causal_conv(parts[0], s.conv, w.conv_weight, w.conv_bias, place.lengths);
+          : causal_conv(policy, parts[0], s.conv, w.conv_weight, w.conv_bias, place.lengths);
   Value activated = once(policy, silu(conv));
   const Values xbc = split(activated, {c.d_inner(), gn, gn});  // x [E], B [GN], C [GN]
   Value heads = view(xbc[0], {b, t, c.n_heads, c.head_dim});   // [B,T,H,P]
@@ -60,11 +60,13 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
   if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
   delta = delta * valid(place.lengths, t);  // 0 on padding
   part.next("ssd");
+  ssm::Form form = policy.scan;
+  form.precision = policy.precision;
   auto [y, ssm] = ssm::scan({.log_decay = delta * w.a,
                              .input = heads * expand_dims(delta, -1),
                              .key = view(xbc[1], {b, t, c.n_groups, c.d_state}),
                              .query = view(xbc[2], {b, t, c.n_groups, c.d_state})},
-                            s.ssm, policy.scan);  // [B,T,H,P] [B,H,P,N]
+                            s.ssm, form);  // [B,T,H,P] [B,H,P,N]
   y = y + heads * expand_dims(w.d, -1);
   part.next("gated_norm");
   const Normed normed =

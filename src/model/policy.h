@@ -82,7 +82,10 @@ struct Policy {
   /// Inside a loop of steps the windows of the convolution are rings: a step writes one row of each in place,
   /// where moving all rows up makes a compiler copy every window on every step.
   bool ring_windows = false;
-  ssm::Form scan;
+  /// A prompt's window and inputs are joined by adding padded arrays, which a compiler computes where they
+  /// are read; a concatenation is written out by some.
+  bool padded_windows = false;
+  ssm::Form scan;  ///< but for its precision, which is that of products
 
   Spelling spelling_of(std::int64_t rows, const Shape& weight) const;
 };

@@ -45,7 +45,9 @@ Scan scan_step(const Recurrence& r, Value state, const Form& form) {
 Scan scan(const Recurrence& r, Value state, const Form& form) {
   const std::int64_t tokens = r.input.dim(1);
   if (tokens == 1) return scan_step(r, state, form);
-  return scan_chunked(r, state, std::min(tokens, form.chunk));
+  Form fitting = form;
+  fitting.chunk = std::min(tokens, form.chunk);
+  return scan_chunked(r, state, fitting);
 }
 
 }  // namespace adder::ssm
