@@ -94,6 +94,9 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->type_name("WHAT")
       ->capture_default_str()
       ->group(kDeviceGroup);
+  app.add_option("--policy", options.policy, "for developers: see CONTRIBUTING.md")
+      ->envname("ADDER_POLICY")
+      ->group("");
   app.add_option("--dump-hlo", options.dump_hlo, "write every program there as StableHLO text")
       ->type_name("DIR")
       ->group(kDeviceGroup);
@@ -119,6 +122,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.weight_dtype = weight_dtype(options.dtype);
   limit_threads(options.threads);
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
+  out.policy = options.policy;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
   out.tune = !options.no_tune || options.retune;

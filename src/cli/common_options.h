@@ -17,7 +17,7 @@ struct ModelOptions {
   std::filesystem::path model;
   std::string plugin = "cpu";
   int device = 0;
-  std::string dtype = "auto", precision = "highest";
+  std::string dtype = "auto", precision = "highest", policy;
   std::int64_t threads = 0;  ///< 0: as many as there are CPUs
   std::filesystem::path dump_hlo;
   bool pull = false;  ///< download ORG/NAME if it is not in the cache

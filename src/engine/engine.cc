@@ -21,6 +21,12 @@ Result<pjrt::Client> open_client(const EngineOptions& options) {
   return create_client(plugin, found.platform);
 }
 
+Result<model::Policy> choose_policy(const pjrt::Client& client, const EngineOptions& options) {
+  model::Policy policy = platform_policy(client.platform_name()).model;
+  policy.precision = options.precision;
+  return changed_policy(std::move(policy), options.policy);
+}
+
 Result<pjrt::Device> pick_device(const pjrt::Client& client, int index) {
   const std::vector<pjrt::Device> devices = client.devices();
   if (index < 0 || static_cast<std::size_t>(index) >= devices.size())
@@ -58,16 +64,11 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
-  const PlatformPolicy& platform = platform_policy(client.platform_name());
-  ModelSpec spec{
-      .config = model_config(checkpoint.config()),
-      .policy = {.precision = options.precision,
-                 .int8_activations = platform.int8_activations,
-                 .spelling = {},
-                 .otherwise = {}},
-      .weight_dtype = options.weight_dtype ? *options.weight_dtype : checkpoint::stored_dtype(checkpoint)};
-  for (const auto& [dtype, name] : platform.spelling)
-    if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
+  ADDER_TRY(model::Policy policy, choose_policy(client, options));
+  ModelSpec spec{.config = model_config(checkpoint.config()),
+                 .policy = std::move(policy),
+                 .weight_dtype = options.weight_dtype ? *options.weight_dtype
+                                                      : checkpoint::stored_dtype(checkpoint)};
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,
                            .cache = {},
                            .compile = compile_options(client, device),

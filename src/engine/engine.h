@@ -19,6 +19,7 @@ struct EngineOptions {
   int device = 0;                                  ///< index among the client's devices
   std::optional<DType> weight_dtype = DType::f32;  ///< nullopt: as stored, see checkpoint::stored_dtype
   hlo::Precision precision = hlo::Precision::HIGHEST;
+  std::string policy;  ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none
   bool tune = false;                ///< autotune (tuning.h), remembered in cache_dir; needs one

@@ -21,7 +21,7 @@ namespace {
 
 Params<Value> declare_params(Function& f, const ModelSpec& model) {
   return model::transform<Value>(
-      model::parameter_shapes(model.config, model.weight_dtype),
+      model::parameter_shapes(model.config, model.weight_dtype, model.policy),
       [&](const std::string& name, const Shape& shape) { return f.argument(shape, {.name = name}); });
 }
 
@@ -91,7 +91,7 @@ void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec)
   Value lengths = f.argument({DType::s32, {spec.batch}}, {.name = "lengths"});
 
   model::LanguageModel lm(module, model.config, model.policy);
-  const auto out = lm.forward(w, tokens, state, lengths);
+  const auto out = lm.forward(w, tokens, state, {.lengths = lengths, .phase = {}});
   std::vector<NamedValue> results = named(out.state);
   if (spec.outputs == ExtendSpec::Outputs::last) {
     results.push_back({"logits", lm.logits(w, lm.final_norm(w, last_real(out.hidden.back(), lengths)))});
@@ -102,8 +102,8 @@ void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec)
   } else if (spec.outputs == ExtendSpec::Outputs::all) {
     for (std::size_t i = 0; i < out.hidden.size(); ++i)
       results.push_back({fmt::format("hidden.{}", i), out.hidden[i]});
-    Value final_hidden = lm.final_norm(w, out.hidden.back());
-    results.push_back({"final_hidden", final_hidden});
+    const model::Normed final_hidden = lm.final_norm(w, out.hidden.back());
+    results.push_back({"final_hidden", whole(final_hidden)});
     results.push_back({"logits", lm.logits(w, final_hidden)});
   }
   f.finish(std::move(results));
@@ -143,15 +143,26 @@ Value is_stop(Value token, Value stop_ids) {
   return reduce(eq(expand_dims(token, -1), stop_ids), Reduction::or_, {1});
 }
 
-/// One step: absorb last_token, choose the next, write column i of the block.
+/// [B] s32: which row of a ring is the oldest, where windows are rings: they start as windows at counter
+/// `begin`, and each token that a row absorbs moves its ring on by one.
+std::optional<Value> ring_phase(const ModelSpec& model, Value counter, Value begin) {
+  const std::int64_t rows = model.config.d_conv - 1;
+  if (!model.policy.ring_windows || rows < 1) return std::nullopt;
+  return convert(
+      remainder(counter - begin, constant_int(counter.function(), DType::u32, rows, counter.dims())),
+      DType::s32);
+}
+
+/// One step: absorb last_token, choose the next, write column i of the block. `begin`: the counter before the
+/// first step.
 Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& spec, const Params<Value>& w,
-           const SamplerParams<Value>& sampler, Value stop_ids, Value i, const Carry& c) {
+           const SamplerParams<Value>& sampler, Value stop_ids, Value begin, Value i, const Carry& c) {
   Function& f = i.function();
   Value active = gt(c.remaining, 0);        // [B]
   Value one = convert(active, DType::s32);  // [B] 1 where active
-  const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state, one);
-  Value hidden = lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model}));
-  Value logits = lm.logits(w, hidden);
+  const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state,
+                              {.lengths = one, .phase = ring_phase(model, c.counter, begin)});
+  Value logits = lm.logits(w, lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model})));
   Scope part(f, "sampler");
   const Draw draw = sample(spec.sampler, sampler, logits, model.config.vocab_size, c.history,
                            uniform(sampler.key, c.counter));
@@ -221,11 +232,13 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
 
   model::LanguageModel lm(module, model.config, model.policy);
   const auto one_step = [&](Value i, const Values& values) {
-    return step(lm, model, spec, w, sampler, stop_ids, i, carry.rebuilt(values)).flatten();
+    return step(lm, model, spec, w, sampler, stop_ids, carry.counter, i, carry.rebuilt(values)).flatten();
   };
-  const Carry done =
+  Carry done =
       spec.open ? open_loop(f, spec, carry, f.argument({DType::s32, {}}, {.name = "limit"}), one_step)
                 : carry.rebuilt(fori(f, spec.steps, carry.flatten(), one_step));
+  if (const auto phase = ring_phase(model, done.counter, carry.counter))
+    for (model::LayerState<Value>& layer : done.state) layer.conv = model::unrolled(layer.conv, *phase);
   std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};
   for (NamedValue& v : named(done.state)) results.push_back(std::move(v));
   results.insert(results.end(),

@@ -47,7 +47,7 @@ std::string chain_text(const model::Policy& policy, const model::Spelling& spell
   }
   Value last = zeros(f, {DType::f32, {1, 1}});
   for (const auto& m : matrices)
-    last = max_over(model::one_row_product(policy, spelling, x + last * 0.0, m), 1, true);
+    last = max_over(model::spelled_product(policy, spelling, x + last * 0.0, m), 1, true);
   f.finish({{"out", last}});
   return module.text();
 }
@@ -62,7 +62,7 @@ std::string loop_text(const model::Policy& policy, const model::Spelling& spelli
   if (weight.dtype == DType::s8) m.scale = f.argument({DType::f32, {weight.dims[0]}});
   const Values out =
       fori(f, kSteps, {x, zeros(f, {DType::f32, {1, weight.dims[0]}})}, [&](Value, const Values& carried) {
-        return Values{negate(carried[0]), model::one_row_product(policy, spelling, carried[0], m)};
+        return Values{negate(carried[0]), model::spelled_product(policy, spelling, carried[0], m)};
       });
   f.finish({{"out", out[1]}});
   return module.text();
@@ -107,7 +107,7 @@ struct Candidate {
 std::vector<model::Spelling> variants_of(const Shape& weight) {
   std::vector<model::Spelling> out;
   for (const model::Spelling& s : model::spellings(weight.dtype))
-    if (s.applies(weight)) out.push_back(s);
+    if (s.applies(1, weight)) out.push_back(s);
   return out;
 }
 
@@ -125,7 +125,7 @@ std::optional<Candidate> compile_candidate(const Tuner& t, const model::Spelling
   }();
   if (compiled) return Candidate{s, *std::move(compiled), {std::string(s.name), {}}};
   log(*t.options.log, LogLevel::info, "autotuning: kernel variant {} of {} is left out: {}", s.name,
-      model::product_key(weight), compiled.error().message);
+      model::product_key(1, weight), compiled.error().message);
   return std::nullopt;
 }
 
@@ -164,7 +164,7 @@ Result<std::vector<pjrt::Buffer>> make_arguments(const pjrt::Client& client, con
     const auto size = static_cast<std::size_t>(shape.bytes());
     const std::shared_ptr<std::byte> host = arena.allocate(size);
     if (!host)
-      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(weight));
+      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(1, weight));
     if (shape.dtype == DType::f32) {
       std::fill_n(reinterpret_cast<float*>(host.get()), size / sizeof(float), 1.0F);
     } else {
@@ -232,7 +232,7 @@ Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& 
 
   TunedProduct out{.context = {},
                    .device = t.client.description(),
-                   .product = model::product_key(weight),
+                   .product = model::product_key(1, weight),
                    .chosen = {},
                    .microseconds = {}};
   std::vector<VariantTimes> times;
@@ -240,7 +240,7 @@ Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& 
     times.push_back(c.times);
     out.microseconds[c.times.name] = 1e6 * c.times.typical() / static_cast<double>(copies);
   }
-  const TuningVerdict verdict = decide(times, t.policy.spelling_of(weight).name, t.options.most_spread);
+  const TuningVerdict verdict = decide(times, t.policy.spelling_of(1, weight).name, t.options.most_spread);
   out.chosen = verdict.chosen;
   out.unsteady = verdict.steady ? 0 : 1;
   return out;
@@ -254,9 +254,9 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
     if (bytes >= kSmallest && bytes <= kLargest && std::find(out.begin(), out.end(), m.weight) == out.end())
       out.push_back(m.weight);
   };
-  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype);
-  add(shapes.layers.front().in_proj_xbcdt);
-  add(shapes.layers.front().in_proj_z);
+  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
+  add(shapes.layers.front().in_proj);
+  if (shapes.layers.front().in_proj_z) add(*shapes.layers.front().in_proj_z);
   add(shapes.layers.front().out_proj);
   add(shapes.lm_head ? *shapes.lm_head : shapes.embedding);
   return out;
@@ -264,10 +264,10 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
 
 /// Bytes of all the matrices that a step reads.
 std::int64_t bytes_of_step(const ModelSpec& model) {
-  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype);
+  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
   const auto& layer = shapes.layers.front();
-  const std::int64_t a_layer =
-      layer.in_proj_xbcdt.weight.bytes() + layer.in_proj_z.weight.bytes() + layer.out_proj.weight.bytes();
+  const std::int64_t a_layer = layer.in_proj.weight.bytes() + layer.out_proj.weight.bytes() +
+                               (layer.in_proj_z ? layer.in_proj_z->weight.bytes() : 0);
   return static_cast<std::int64_t>(shapes.layers.size()) * a_layer +
          (shapes.lm_head ? *shapes.lm_head : shapes.embedding).weight.bytes();
 }
@@ -307,7 +307,7 @@ class TuningRun {
     missing = unanswered();  // another process may have answered meanwhile
     for (std::size_t i = 0; i < missing.size(); ++i)
       ADDER_CHECK(answer(missing[i], fmt::format("autotuning {} ({} of {}), once for this machine",
-                                                 model::product_key(missing[i]), i + 1, missing.size())));
+                                                 model::product_key(1, missing[i]), i + 1, missing.size())));
     if (unsteady_ > 0)
       log(*t_.options.log, LogLevel::warn,
           "autotuning: the machine has other work to do, and times disagree ({} of {} products): what was "
@@ -324,7 +324,7 @@ class TuningRun {
     if (t_.options.again) return products_;
     std::vector<Shape> out;
     for (const Shape& weight : products_) {
-      const TunedProduct* known = file_.find(context_, model::product_key(weight));
+      const TunedProduct* known = file_.find(context_, model::product_key(1, weight));
       if (known && known->chosen.empty() && known->unsteady >= TuningOptions::kMostUnsteady) continue;
       if (!known || !take(weight, known->chosen)) out.push_back(weight);
     }
@@ -333,8 +333,8 @@ class TuningRun {
 
   bool take(const Shape& weight, const std::string& chosen) {
     const auto spelling = model::find_spelling(weight.dtype, chosen);
-    if (!spelling || !spelling->applies(weight)) return false;
-    choice_[model::product_key(weight)] = *spelling;
+    if (!spelling || !spelling->applies(1, weight)) return false;
+    choice_[model::product_key(1, weight)] = *spelling;
     return true;
   }
 
@@ -369,7 +369,7 @@ class TuningRun {
     if (!measured && measured.error().code == ErrorCode::cancelled) return fail(std::move(measured).error());
     if (!measured) {
       log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}",
-          model::product_key(weight), measured.error().message);
+          model::product_key(1, weight), measured.error().message);
       return {};
     }
     take(weight, measured->chosen);

@@ -8,6 +8,7 @@
 #include "checkpoint/encoding.h"
 #include "checkpoint/quantize.h"
 #include "engine/host_arena.h"
+#include "engine/platform.h"
 
 namespace adder::engine {
 
@@ -46,7 +47,9 @@ std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoi
                                           const Shape& shape, const model::ParameterSource& source,
                                           const pjrt::Client& client) {
   const bool as_stored = view.encoding == checkpoint::Encoding::dense && view.shape.dtype == shape.dtype;
-  if (!as_stored || source.rows != shape.dims.front() || client.platform_name() != "cpu") return nullptr;
+  if (!as_stored || source.rows != shape.dims.front() ||
+      !platform_policy(client.platform_name()).host_weights)
+    return nullptr;
   if (name.ends_with("mixer.A_log")) return nullptr;  // the parameter is A: see model/parameters.h
   const auto size = static_cast<std::size_t>(shape.bytes());
   const std::size_t first =
@@ -97,7 +100,7 @@ model::Mamba2Config model_config(const checkpoint::ModelConfig& c) {
 
 Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
                              const pjrt::Client& client, const pjrt::Device& device, Progress& progress) {
-  const model::Params<Shape> shapes = model::parameter_shapes(spec.config, spec.weight_dtype);
+  const model::Params<Shape> shapes = model::parameter_shapes(spec.config, spec.weight_dtype, spec.policy);
   std::int64_t total = 0, pieces = 0;
   model::visit(
       [&](const std::string&, const Shape& shape) {
@@ -105,8 +108,8 @@ Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const Mod
         ++pieces;
       },
       shapes);
-  std::optional<HostArena> arena;  // elsewhere the host's copy is gone as soon as the device has its own
-  if (client.platform_name() == "cpu")
+  std::optional<HostArena> arena;
+  if (platform_policy(client.platform_name()).host_weights)
     arena.emplace(static_cast<std::size_t>(total), static_cast<std::size_t>(pieces));
   ProgressScope bar(progress, static_cast<std::uint64_t>(total), "loading weights");
 

@@ -19,14 +19,14 @@ Value scales_at(Value scale, Value tokens) {
 }  // namespace
 
 LanguageModel::Out LanguageModel::forward(const Params<Value>& w, Value tokens, const State<Value>& state,
-                                          Value lengths) {
+                                          const Place& place) {
   hlo::Scope part(tokens.function(), "embedding");
   Value x = convert(take_rows(w.embedding.weight, tokens), DType::f32);  // [B,T,D]
   if (w.embedding.scale) x = x * expand_dims(scales_at(*w.embedding.scale, tokens), -1);
   part.next("layer");
   Out out{.hidden = {x}, .state = {}};
   for (std::size_t i = 0; i < w.layers.size(); ++i) {
-    LayerOut layer = call_layer(w.layers[i], x, state[i], lengths);
+    LayerOut layer = call_layer(w.layers[i], x, state[i], place);
     x = layer.x;
     out.hidden.push_back(x);
     out.state.push_back(layer.state);
@@ -35,7 +35,7 @@ LanguageModel::Out LanguageModel::forward(const Params<Value>& w, Value tokens, 
 }
 
 LayerOut LanguageModel::call_layer(const LayerParams<Value>& w, Value x, const LayerState<Value>& s,
-                                   Value lengths) {
+                                   const Place& place) {
   if (!layer_ || layer_input_ != x.shape()) {
     layer_ = &module_.add_function("layer");
     layer_input_ = x.shape();
@@ -45,25 +45,27 @@ LayerOut LanguageModel::call_layer(const LayerParams<Value>& w, Value x, const L
     Value in = f.argument(x.shape(), {.name = "x"});
     LayerState<Value> before{.conv = f.argument(s.conv.shape(), {.name = "conv_state"}),
                              .ssm = f.argument(s.ssm.shape(), {.name = "ssm_state"})};
-    LayerOut out =
-        block(config_, policy_, params, in, before, f.argument(lengths.shape(), {.name = "lengths"}));
+    Place at{.lengths = f.argument(place.lengths.shape(), {.name = "lengths"}), .phase = {}};
+    if (place.phase) at.phase = f.argument(place.phase->shape(), {.name = "phase"});
+    LayerOut out = block(config_, policy_, params, in, before, at);
     f.finish({{"x", out.x}, {"conv_state", out.state.conv}, {"ssm_state", out.state.ssm}});
   }
   Values arguments;
   visit_layer(
       "", [&](const std::string&, const Value& v) { arguments.push_back(v); }, w);
-  arguments.insert(arguments.end(), {x, s.conv, s.ssm, lengths});
+  arguments.insert(arguments.end(), {x, s.conv, s.ssm, place.lengths});
+  if (place.phase) arguments.push_back(*place.phase);
   const Values results = call(*layer_, arguments);
   return {results[0], {.conv = results[1], .ssm = results[2]}};
 }
 
-Value LanguageModel::final_norm(const Params<Value>& w, Value x) const {
+Normed LanguageModel::final_norm(const Params<Value>& w, Value x) const {
   const hlo::Scope part(x.function(), "final_norm");
-  return rms_norm(x, w.norm_f, config_.norm_eps);
+  return rms_norm(policy_, x, w.norm_f, config_.norm_eps);
 }
 
-Value LanguageModel::logits(const Params<Value>& w, Value x) const {
-  const hlo::Scope part(x.function(), "head");
+Value LanguageModel::logits(const Params<Value>& w, const Normed& x) const {
+  const hlo::Scope part(x.value.function(), "head");
   return linear(policy_, x, w.lm_head ? *w.lm_head : w.embedding);
 }
 

@@ -14,12 +14,25 @@ using hlo::Value;
 /// x [...,I] float32 by `w` [O,I] -> [...,O] float32: see product().
 Value linear(const Policy& policy, Value x, const Matrix<Value>& w, std::optional<Value> bias = std::nullopt);
 
+/// A normed value that goes into a linear map: value · scale, where a scale stands for what the policy takes
+/// after the product.
+struct Normed {
+  Value value;                 ///< [...,I]
+  std::optional<Value> scale;  ///< [...,1]
+};
+/// linear(), then the scale that stands after the product, then the bias.
+Value linear(const Policy& policy, const Normed& x, const Matrix<Value>& w,
+             std::optional<Value> bias = std::nullopt);
+/// value · scale, where nothing is to be multiplied in between.
+Value whole(const Normed& x);
+
 /// x / sqrt(mean(x^2) + eps) · weight, over the last axis.
-Value rms_norm(Value x, Value weight, double eps);
+Normed rms_norm(const Policy& policy, Value x, Value weight, double eps);
 
 /// y·silu(z), then RMS over each group of E/G channels, then weight: the mamba_ssm definition
 /// (RMSNormGated, norm_before_gate = False). y, z [B,T,E]; no weight means no norm, only the gate.
-Value gated_rms_norm(Value y, Value z, const std::optional<Value>& weight, std::int64_t groups, double eps);
+Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optional<Value>& weight,
+                      std::int64_t groups, double eps);
 
 struct Conv {
   Value out;     ///< [B,T,F], before the activation
@@ -27,6 +40,13 @@ struct Conv {
 };
 /// Depthwise causal convolution of x [B,T,F] continued from `window`; weight [F,1,K]; lengths [B] s32 in
 /// [0,T] is how many tokens of each row are real. A row of length 0 keeps its window.
-Conv causal_conv(Value x, Value window, Value weight, const std::optional<Value>& bias, Value lengths);
+Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, const std::optional<Value>& bias,
+                 Value lengths);
+/// The same for one token where windows are rings: the oldest input is row phase [B] s32 in [0,K-1), and the
+/// new one takes its place.
+Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std::optional<Value>& bias,
+                      Value lengths);
+/// A ring of K-1 rows [B,K-1,F] as a window, oldest row first.
+Value unrolled(Value ring, Value phase);
 
 }  // namespace adder::model

@@ -2,21 +2,22 @@
 
 namespace adder::model {
 
-Params<Shape> parameter_shapes(const Mamba2Config& c, DType weight_dtype) {
+Params<Shape> parameter_shapes(const Mamba2Config& c, DType weight_dtype, const Policy& policy) {
   const bool int8 = weight_dtype == DType::s8;
   const auto weight = [&](std::int64_t rows, std::int64_t columns) {
     return Matrix<Shape>{.weight = {weight_dtype, {rows, columns}},
                          .scale = int8 ? std::optional<Shape>({DType::f32, {rows}}) : std::nullopt};
   };
-  const std::int64_t xbcdt = c.conv_dim() + c.n_heads, multiple = int8 ? kRowMultiple : 1;
+  const std::int64_t xbcdt = c.conv_dim() + c.n_heads, multiple = int8 ? policy.row_multiple : 1;
   const auto fine = [](Dims dims) { return Shape{DType::f32, std::move(dims)}; };
   const auto when = [](bool present, auto value) {
     return present ? std::optional(std::move(value)) : std::nullopt;
   };
   const LayerParams<Shape> layer{
       .norm = fine({c.d_model}),
-      .in_proj_z = weight(c.d_inner(), c.d_model),
-      .in_proj_xbcdt = weight((xbcdt + multiple - 1) / multiple * multiple, c.d_model),
+      .in_proj = policy.split_in_proj ? weight((xbcdt + multiple - 1) / multiple * multiple, c.d_model)
+                                      : weight(c.in_proj_dim(), c.d_model),
+      .in_proj_z = when(policy.split_in_proj, weight(c.d_inner(), c.d_model)),
       .in_proj_bias = when(c.proj_bias, fine({c.in_proj_dim()})),
       .conv_weight = fine({c.conv_dim(), 1, c.d_conv}),
       .conv_bias = when(c.conv_bias, fine({c.conv_dim()})),

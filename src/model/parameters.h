@@ -6,6 +6,7 @@
 
 #include "base/shape.h"
 #include "model/config.h"
+#include "model/policy.h"
 
 namespace adder::model {
 
@@ -21,13 +22,13 @@ struct Matrix {
 template <class T>
 struct LayerParams {
   T norm;  ///< [D]
-  /// in_proj [2E+2GN+H, D] by rows, in two products: nothing waits for z until the recurrence is done, so
-  /// that its product can run beside the small programs in between.
-  Matrix<T> in_proj_z;      ///< [E,D]
-  Matrix<T> in_proj_xbcdt;  ///< [E+2GN+H rounded up, D]: rows x, B, C, dt, then zeros (see kRowMultiple)
-  std::optional<T> in_proj_bias;   ///< [2E+2GN+H]
-  T conv_weight;                   ///< [F,1,K]
-  std::optional<T> conv_bias;      ///< [F]
+  /// [2E+2GN+H, D], rows z, x, B, C, dt; or, with policy.split_in_proj, those without z, then zeros up to
+  /// policy.row_multiple, and z apart.
+  Matrix<T> in_proj;
+  std::optional<Matrix<T>> in_proj_z;  ///< [E,D]
+  std::optional<T> in_proj_bias;       ///< [2E+2GN+H]
+  T conv_weight;                       ///< [F,1,K]
+  std::optional<T> conv_bias;          ///< [F]
   T a;                             ///< [H] A = -exp(A_log), taken while loading, the same for every format
   T d, dt_bias;                    ///< [H]
   std::optional<T> gated_norm;     ///< [E]
@@ -62,8 +63,11 @@ void visit_layer(const std::string& prefix, F&& f, P& p, Q&... q) {
     f(prefix + name, *field, *others...);
   };
   f(prefix + "norm.weight", p.norm, q.norm...);
-  visit_matrix(prefix + "mixer.in_proj.z", f, p.in_proj_z, q.in_proj_z...);
-  visit_matrix(prefix + "mixer.in_proj.xbcdt", f, p.in_proj_xbcdt, q.in_proj_xbcdt...);
+  if (p.in_proj_z) {
+    ((q.in_proj_z ? void() : void(q.in_proj_z.emplace())), ...);
+    visit_matrix(prefix + "mixer.in_proj.z", f, *p.in_proj_z, *q.in_proj_z...);
+  }
+  visit_matrix(prefix + (p.in_proj_z ? "mixer.in_proj.xbcdt" : "mixer.in_proj"), f, p.in_proj, q.in_proj...);
   maybe("mixer.in_proj.bias", p.in_proj_bias, q.in_proj_bias...);
   f(prefix + "mixer.conv1d.weight", p.conv_weight, q.conv_weight...);
   maybe("mixer.conv1d.bias", p.conv_bias, q.conv_bias...);
@@ -112,12 +116,8 @@ struct ParameterSource {
 /// `name` as visit() gives it, `shape` its shape.
 ParameterSource source_of(const Mamba2Config& config, const std::string& name, const Shape& shape);
 
-/// Int8 matrices that are parts of a tensor have a multiple of so many rows: products that are cut into
-/// batches need divisors.
-constexpr std::int64_t kRowMultiple = 32;
-
 /// Shapes of every parameter. `weight_dtype` is how projections, embedding and head are stored on the device
-/// (f32, bf16, or s8 with scales); everything else is float32.
-Params<Shape> parameter_shapes(const Mamba2Config& config, DType weight_dtype);
+/// (f32, bf16, or s8 with scales); everything else is float32. `policy` says whether in_proj is in parts.
+Params<Shape> parameter_shapes(const Mamba2Config& config, DType weight_dtype, const Policy& policy = {});
 
 }  // namespace adder::model

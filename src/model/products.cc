@@ -58,46 +58,51 @@ Value by_lanes(const Spelling& s, Value x, Value weight) {
   return view(pieces == 1 ? sums : reduce(sums, Reduction::add, {1}), {1, outputs});
 }
 
-/// x [1,I], weight [O,I] -> [1,O] in the type that `options` accumulates in.
+/// x [R,I] repeated -> [n·R,I].
+Value repeated(Value x, std::int64_t n) {
+  const std::int64_t rows = x.dim(0), inputs = x.dim(1);
+  if (n == 1 || rows == 1) return broadcast_to(x, {n * rows, inputs});
+  return view(broadcast_to(view(x, {1, rows, inputs}), {n, rows, inputs}), {n * rows, inputs});
+}
+
+/// x [R,I], weight [O,I] -> [R,O] in the type that `options` accumulates in.
 Value spelled(const Spelling& s, Value x, Value weight, const DotOptions& options) {
   if (s.terms != 0) return by_lanes(s, x, weight);
-  const std::int64_t outputs = weight.dim(0), inputs = weight.dim(1);
+  const std::int64_t rows = x.dim(0), outputs = weight.dim(0), inputs = weight.dim(1);
   if (s.parts * s.repeat > 2) x = once(x);  // not in each copy
   if (!s.weights_first && s.parts == 1) {
     // Both sides contract their last dimension: the spelling that CPU plugins read at memory speed.
-    Value rows = broadcast_to(x, {s.repeat, inputs});
-    Value y = dot_general(rows, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
-    return slice_axis(y, 0, 0, 1);
+    Value y =
+        dot_general(repeated(x, s.repeat), weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+    return s.repeat == 1 ? y : slice_axis(y, 0, 0, rows);
   }
   Value parts = view(weight, {s.parts, outputs / s.parts, inputs});
-  if (s.repeat == 1) {
+  if (s.repeat * rows == 1) {
     Value y = dot_general(
         parts, broadcast_to(x, {s.parts, inputs}),
         {.lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {1}}, options);
     return view(y, {1, outputs});
   }
-  Value rows = broadcast_to(view(x, {1, 1, inputs}), {s.parts, s.repeat, inputs});
+  const std::int64_t all = s.repeat * rows;
+  Value each = broadcast_to(view(rows == 1 ? x : repeated(x, s.repeat), {1, rows == 1 ? 1 : all, inputs}),
+                            {s.parts, all, inputs});
   const DotDims dims{
       .lhs_batching = {0}, .rhs_batching = {0}, .lhs_contracting = {2}, .rhs_contracting = {2}};
   if (!s.weights_first) {
-    Value y = dot_general(rows, parts, dims, options);  // [parts,repeat,O/parts]
-    return view(slice_axis(y, 1, 0, 1), {1, outputs});
+    Value y = slice_axis(dot_general(each, parts, dims, options), 1, 0, rows);  // [parts,R,O/parts]
+    return view(rows == 1 ? y : transpose(y, {1, 0, 2}), {rows, outputs});
   }
-  Value y = dot_general(parts, rows, dims, options);  // [parts,O/parts,repeat]
-  return view(slice_axis(y, 2, 0, 1), {1, outputs});
-}
-
-Value many_rows(Value x, Value weight, const DotOptions& options) {
-  return dot_general(x, weight, {.lhs_contracting = {1}, .rhs_contracting = {1}}, options);
+  Value y = slice_axis(dot_general(parts, each, dims, options), 2, 0, rows);  // [parts,O/parts,R]
+  return rows == 1 ? view(y, {1, outputs}) : transpose(view(y, {outputs, rows}), {1, 0});
 }
 
 struct Quantised {
   Value values;  ///< s8 [R,I]
   Value scale;   ///< [R,1]
 };
-Quantised quantise_rows(Value x) {
+Quantised quantise_rows(const Policy& policy, Value x) {
   // A row of zeros stays one. Divided element by element: a reciprocal would be a program of its own.
-  Value scale = hlo::max(row_max_abs(x), 1e-30) * (1.0 / 127.0);
+  Value scale = hlo::max(row_max_abs(policy, x), 1e-30) * (1.0 / 127.0);
   return {convert(round_nearest_even(x / scale), DType::s8), scale};
 }
 
@@ -105,7 +110,7 @@ Quantised quantise_rows(Value x) {
 template <class Multiply>
 Value with_types(const Policy& policy, Value x, const Matrix<Value>& w, Multiply&& multiply) {
   if (w.weight.dtype() == DType::s8 && policy.int8_activations) {
-    const Quantised q = quantise_rows(x);
+    const Quantised q = quantise_rows(policy, x);
     Value sums =
         multiply(q.values, w.weight, DotOptions{.precision = Precision::DEFAULT, .result_dtype = DType::s32});
     return convert(sums, DType::f32) * q.scale * *w.scale;
@@ -130,25 +135,27 @@ std::optional<Spelling> find_spelling(DType weight, std::string_view name) {
   return std::nullopt;
 }
 
-std::string product_key(const Shape& weight) { return to_string(weight); }
+std::string product_key(std::int64_t rows, const Shape& weight) {
+  return rows == 1 ? to_string(weight) : std::to_string(rows) + " x " + to_string(weight);
+}
 
-Spelling Policy::spelling_of(const Shape& weight) const {
-  if (const auto found = spelling.find(product_key(weight)); found != spelling.end()) return found->second;
+Spelling Policy::spelling_of(std::int64_t rows, const Shape& weight) const {
+  if (const auto found = spelling.find(product_key(rows, weight)); found != spelling.end())
+    return found->second;
   if (const auto found = otherwise.find(weight.dtype);
-      found != otherwise.end() && found->second.applies(weight))
+      rows == 1 && found != otherwise.end() && found->second.applies(rows, weight))
     return found->second;
   return spellings(weight.dtype).front();
 }
 
-Value one_row_product(const Policy& policy, const Spelling& spelling, Value x, const Matrix<Value>& w) {
-  return with_types(policy, x, w, [&](Value row, Value weight, const DotOptions& options) {
-    return spelled(spelling, row, weight, options);
+Value spelled_product(const Policy& policy, const Spelling& spelling, Value x, const Matrix<Value>& w) {
+  return with_types(policy, x, w, [&](Value rows, Value weight, const DotOptions& options) {
+    return spelled(spelling, rows, weight, options);
   });
 }
 
 Value product(const Policy& policy, Value x, const Matrix<Value>& w) {
-  if (x.dim(0) == 1) return one_row_product(policy, policy.spelling_of(w.weight.shape()), x, w);
-  return with_types(policy, x, w, many_rows);
+  return spelled_product(policy, policy.spelling_of(x.dim(0), w.weight.shape()), x, w);
 }
 
 }  // namespace adder::model

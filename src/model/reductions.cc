@@ -28,11 +28,12 @@ Dims factors(std::int64_t size) {
 
 /// Reduces the last axis of x, whose elements are >= 0, in steps of kLongest at most. `keep` leaves such
 /// values as they are; it stands between the steps so that the compiler does not merge them.
-Value reduce_rows(Value x, Reduction reduction, const std::function<Value(Value)>& keep) {
+Value reduce_rows(const Policy& policy, Value x, Reduction reduction,
+                  const std::function<Value(Value)>& keep) {
   Dims kept = x.dims();
   const std::int64_t inputs = kept.back(), rows = x.shape().elements() / inputs;
   kept.back() = 1;
-  const Dims cut = rows <= kFewRows ? factors(inputs) : Dims{};
+  const Dims cut = policy.nested_sums && rows <= kFewRows ? factors(inputs) : Dims{};
   if (cut.empty()) return view(reduce(x, reduction, {x.rank() - 1}), kept);
   Dims dims{rows};
   dims.insert(dims.end(), cut.begin(), cut.end());
@@ -46,13 +47,15 @@ Value reduce_rows(Value x, Reduction reduction, const std::function<Value(Value)
 
 }  // namespace
 
-Value row_sum_of_squares(Value x) {
-  return reduce_rows(x * x, Reduction::add, [](Value y) { return hlo::max(y, 0); });
+Value row_sum_of_squares(const Policy& policy, Value x) {
+  return reduce_rows(policy, x * x, Reduction::add, [](Value y) { return hlo::max(y, 0); });
 }
-Value once(Value x) { return optimization_barrier({x})[0]; }
 
-Value row_max_abs(Value x) {
-  return reduce_rows(abs(x), Reduction::maximum, [](Value y) { return abs(y); });
+Value row_max_abs(const Policy& policy, Value x) {
+  return reduce_rows(policy, abs(x), Reduction::maximum, [](Value y) { return abs(y); });
 }
+
+Value once(Value x) { return optimization_barrier({x})[0]; }
+Value once(const Policy& policy, Value x) { return policy.barriers ? once(x) : x; }
 
 }  // namespace adder::model

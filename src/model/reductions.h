@@ -1,18 +1,19 @@
 #pragma once
 
-#include "hlo/ops.h"
+#include "model/policy.h"
 
 namespace adder::model {
 
 /// Sum of squares over the last axis, kept as size 1, and the largest absolute value likewise. x [...,I] ->
-/// [...,1]. For few rows they are spelled as nested short reductions, which XLA's CPU compiler makes one
-/// program of; a long reduction it splits into a tree of small programs, and in decode each of those costs
-/// more than its work.
-hlo::Value row_sum_of_squares(hlo::Value x);
-hlo::Value row_max_abs(hlo::Value x);
+/// [...,1]. With policy.nested_sums, and for few rows, they are spelled as nested short reductions, which
+/// XLA's CPU compiler makes one program of; a long reduction it splits into a tree of small programs, and in
+/// decode each of those costs more than its work.
+hlo::Value row_sum_of_squares(const Policy& policy, hlo::Value x);
+hlo::Value row_max_abs(const Policy& policy, hlo::Value x);
 
-/// A value that several others read: computed once, where a compiler would repeat its arithmetic in each
-/// reader.
+/// Stays one value for all its readers: a compiler may not repeat its arithmetic in each.
 hlo::Value once(hlo::Value x);
+/// once() with policy.barriers.
+hlo::Value once(const Policy& policy, hlo::Value x);
 
 }  // namespace adder::model

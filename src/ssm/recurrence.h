@@ -29,17 +29,25 @@ struct Scan {
   Value state;  ///< [B,H,P,N] after the last token
 };
 
-/// Chunk length to use for T tokens when the caller has no measurement of its own.
-std::int64_t default_chunk(std::int64_t tokens);
+/// How to write it, by platform; the same numbers up to the order of sums.
+struct Form {
+  std::int64_t chunk = 128;  ///< longest chunk
+  /// Other than 0: in one step, sums over the state are taken in so many lanes first, then over the lanes.
+  std::int64_t lanes = 0;
+  /// Few large kernels: running sums and c·b as masked and plain sums, and what a chunk gets from itself and
+  /// from those before it as one product, [weights | c] by [u ; state], instead of several that are added.
+  bool joined = false;
+  hlo::Precision precision = hlo::Precision::HIGHEST;  ///< of its products
+};
 
-/// T >= 1 tokens in chunks of `chunk` (T need not be a multiple), starting from `state` [B,H,P,N].
+/// T >= 1 tokens in chunks of form.chunk at most (T need not be a multiple), starting from `state` [B,H,P,N].
 /// Throws hlo::BuildError when shapes disagree.
-Scan scan_chunked(const Recurrence& r, Value state, std::int64_t chunk);
+Scan scan_chunked(const Recurrence& r, Value state, const Form& form = {});
 
 /// One token (T = 1): the recurrence itself.
-Scan scan_step(const Recurrence& r, Value state);
+Scan scan_step(const Recurrence& r, Value state, const Form& form = {});
 
-/// scan_step for one token, else scan_chunked with default_chunk.
-Scan scan(const Recurrence& r, Value state);
+/// scan_step for one token, else scan_chunked in chunks of form.chunk at most.
+Scan scan(const Recurrence& r, Value state, const Form& form = {});
 
 }  // namespace adder::ssm

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "hlo/arith.h"
 #include "hlo/scope.h"
 #include "ssm/dims.h"
@@ -9,15 +11,13 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
-constexpr std::int64_t kLanes = 32;
-
 /// The sum over the last axis, lane by lane first where its size allows.
-Value sum_last(Value x) {
+Value sum_last(Value x, std::int64_t lanes) {
   const std::int64_t n = x.dim(-1);
-  if (n % kLanes != 0 || n == kLanes) return sum(x, -1);
+  if (lanes == 0 || n % lanes != 0 || n == lanes) return sum(x, -1);
   Dims cut = x.dims();
-  cut.back() = n / kLanes;
-  cut.push_back(kLanes);
+  cut.back() = n / lanes;
+  cut.push_back(lanes);
   return sum(loop_sum(view(x, cut), -2), -1);
 }
 
@@ -29,7 +29,7 @@ Value per_head(Value x, const Sizes& d) {
 
 }  // namespace
 
-Scan scan_step(const Recurrence& r, Value state) {
+Scan scan_step(const Recurrence& r, Value state, const Form& form) {
   const Sizes d = sizes_of(r, state);
   if (d.t != 1)
     throw BuildError("ssm::scan_step", "takes one token, got " + std::to_string(d.t), Loc::current());
@@ -37,14 +37,17 @@ Scan scan_step(const Recurrence& r, Value state) {
   // The update stays in the state's own shape from end to end: only then can a compiler do it in place.
   Value decay = view(exponential(r.log_decay), {d.b, d.h, 1, 1});
   Value u = view(r.input, {d.b, d.h, d.p, 1});
-  Value next = decay * state + u * per_head(r.key, d);  // [B,H,P,N]
-  Value y = sum_last(next * per_head(r.query, d));      // [B,H,P]
+  Value next = decay * state + u * per_head(r.key, d);          // [B,H,P,N]
+  Value y = sum_last(next * per_head(r.query, d), form.lanes);  // [B,H,P]
   return {view(y, {d.b, 1, d.h, d.p}), next};
 }
 
-Scan scan(const Recurrence& r, Value state) {
+Scan scan(const Recurrence& r, Value state, const Form& form) {
   const std::int64_t tokens = r.input.dim(1);
-  return tokens == 1 ? scan_step(r, state) : scan_chunked(r, state, default_chunk(tokens));
+  if (tokens == 1) return scan_step(r, state, form);
+  Form fitting = form;
+  fitting.chunk = std::min(tokens, form.chunk);
+  return scan_chunked(r, state, fitting);
 }
 
 }  // namespace adder::ssm

@@ -124,11 +124,12 @@ struct CloseEngines : ::testing::Environment {
 
 }  // namespace
 
-Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model, DType weights) {
-  const auto key = std::make_pair(plugin, model.string() + " " + std::string(name(weights)));
+Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::path& model, DType weights,
+                           const std::string& policy) {
+  const auto key = std::make_pair(plugin, model.string() + " " + std::string(name(weights)) + " " + policy);
   if (auto found = engine_cache().find(key); found != engine_cache().end()) return found->second;
   auto made = Engine::open(
-      {.model = model, .plugin = plugin, .weight_dtype = weights, .dump_hlo = {}, .cache_dir = cache_dir()});
+      {.model = model, .plugin = plugin, .weight_dtype = weights, .policy = policy, .dump_hlo = {}, .cache_dir = cache_dir()});
   if (!made) throw std::runtime_error(made.error().to_string());
   if (auto loaded = made->load(); !loaded) throw std::runtime_error(loaded.error().to_string());
   return engine_cache().emplace(key, *std::move(made)).first->second;

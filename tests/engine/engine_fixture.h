@@ -60,8 +60,9 @@ class EngineTest : public ::testing::Test {
   static std::filesystem::path golden_dir(const std::string& name);
   static std::filesystem::path demo_dir();
   /// Opened and loaded; lives as long as the process. Fails the test and throws where it cannot be opened.
+  /// With graphs as EngineOptions::policy asks for.
   static Engine& engine(const std::string& plugin, const std::filesystem::path& model,
-                        DType weights = DType::f32);
+                        DType weights = DType::f32, const std::string& policy = {});
   /// The first plugin, for laws that do not depend on it.
   static Engine& engine(const std::filesystem::path& model) { return engine(plugins().front(), model); }
 };

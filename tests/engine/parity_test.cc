@@ -9,7 +9,12 @@
 namespace adder::engine {
 namespace {
 
-struct Parity : EngineTest, testing::WithParamInterface<const char*> {
+/// A golden, and the platform whose way of writing graphs is taken; empty: the plugin's own.
+struct Parity : EngineTest, testing::WithParamInterface<std::tuple<const char*, const char*>> {
+  static const char* golden_name() { return std::get<0>(GetParam()); }
+  static Engine& parity_engine(const std::string& plugin) {
+    return engine(plugin, golden_dir(golden_name()), DType::f32, std::get<1>(GetParam()));
+  }
   static void expect_close(const std::string& what, std::span<const float> actual,
                            std::span<const float> expected, double absolute, double relative) {
     const Difference d = difference(actual, expected);
@@ -53,43 +58,45 @@ struct Parity : EngineTest, testing::WithParamInterface<const char*> {
 };
 
 TEST_P(Parity, ForwardMatchesTheOracleInOnePieceAndSplit) {
-  const Golden golden(GetParam());
+  const Golden golden(golden_name());
   const std::vector<std::vector<std::size_t>> splits{{},       {1},     {5, 1, 64}, {3, 16, 17, 1, 1, 100},
                                                      {127, 2}, {128, 1}};
   for (const std::string& plugin : plugins())
     for (const auto& split : splits) {
       SCOPED_TRACE(plugin + " split into " + testing::PrintToString(split));
-      expect_oracle(engine(plugin, golden_dir(GetParam())), golden, split);
+      expect_oracle(parity_engine(plugin), golden, split);
     }
 }
 
 TEST_P(Parity, ForwardMatchesTheOracleTokenByToken) {
-  const Golden golden(GetParam());
+  const Golden golden(golden_name());
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
     const std::vector<std::size_t> singles(golden.ids("input_ids").size(), 1);
-    expect_oracle(engine(plugin, golden_dir(GetParam())), golden, singles);
+    expect_oracle(parity_engine(plugin), golden, singles);
   }
 }
 
 TEST_P(Parity, GreedyTokensAreEqual) {
-  const Golden golden(GetParam());
+  const Golden golden(golden_name());
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
     Ids tokens;
-    generate(engine(plugin, golden_dir(GetParam())), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16,
+    generate(parity_engine(plugin), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16,
              &tokens);
     EXPECT_EQ(tokens, golden.ids("greedy_tokens"));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
-                         testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "limits-bias-tiny",
-                                         "odd-shapes-f16-tiny", "mamba-ssm-tiny"),
-                         [](const auto& golden) {
-                           std::string name = golden.param;
+                         testing::Combine(testing::Values("hf-tiny", "grouped-sharded-bf16-tiny",
+                                                          "limits-bias-tiny", "odd-shapes-f16-tiny",
+                                                          "mamba-ssm-tiny"),
+                                          testing::Values("", "plain", "cuda")),
+                         [](const auto& info) {
+                           std::string name = std::get<0>(info.param), policy = std::get<1>(info.param);
                            std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
+                           return policy.empty() ? name : name + "_as_" + policy;
                          });
 
 struct Demo : EngineTest {};

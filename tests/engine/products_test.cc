@@ -68,6 +68,12 @@ Matrix<hlo::Value> matrix(const hlo::Values& v) {
   return m;
 }
 
+model::Policy quantising() {
+  model::Policy policy;
+  policy.int8_activations = true;
+  return policy;
+}
+
 TEST_F(Products, EverySpellingGivesTheProduct) {
   for (const DType dtype : {DType::f32, DType::bf16, DType::s8}) {
     for (const model::Spelling& s : model::spellings(dtype)) {
@@ -75,12 +81,12 @@ TEST_F(Products, EverySpellingGivesTheProduct) {
         SCOPED_TRACE(std::string(name(dtype)) + " " + std::string(s.name));
         const std::int64_t piece = s.terms ? s.terms * model::Spelling::kLanes : 96;
         const Problem p = make_problem(dtype, 1, 672, pieces * piece);  // 672 divides into all the parts
-        ASSERT_TRUE(s.applies(p.weight.shape));
+        ASSERT_TRUE(s.applies(1, p.weight.shape));
         // Float32 sums of up to 2,048 bfloat16 products of either sign; those of int8 are exact.
         expect_one(
             {p.x, p.weight, p.scale},
-            [&](const hlo::Values& v) { return model::one_row_product({}, s, v[0], matrix(v)); }, p.expected,
-            s.terms && dtype == DType::bf16 ? 5e-5 : 1e-5);
+            [&](const hlo::Values& v) { return model::spelled_product(quantising(), s, v[0], matrix(v)); },
+            p.expected, s.terms && dtype == DType::bf16 ? 5e-5 : 1e-5);
       }
     }
   }
@@ -95,7 +101,7 @@ TEST_F(Products, SpellingsThatExpandWeightsBeforeTheLoopAreFound) {
     for (const DType dtype : {DType::bf16, DType::s8}) {
       SCOPED_TRACE(name(dtype));
       const model::Spelling lanes = *model::find_spelling(dtype, "lanes24");
-      ASSIGN_OK(const bool expands, expands_weights(client, {}, lanes, {dtype, {672, 768}},
+      ASSIGN_OK(const bool expands, expands_weights(client, quantising(), lanes, {dtype, {672, 768}},
                                                     compile_options(client, client.default_device())));
       EXPECT_EQ(expands, dtype == DType::bf16 && !newest);
     }
@@ -113,8 +119,7 @@ TEST_F(Products, AWrongGraphIsAnErrorOfTuning) {
 }
 
 TEST_F(Products, Int8WithoutQuantisedActivationsIsBfloat16ByTheIntegers) {
-  model::Policy policy;
-  policy.int8_activations = false;
+  const model::Policy policy;
   for (const std::int64_t rows : {1, 3}) {
     SCOPED_TRACE(rows);
     const Problem p = make_problem(DType::s8, rows, 40, 96, false);
@@ -129,8 +134,9 @@ TEST_F(Products, SeveralRowsAreEachTheirOwn) {
     SCOPED_TRACE(name(dtype));
     const Problem p = make_problem(dtype, 3, 40, 96);
     expect_one(
-        {p.x, p.weight, p.scale}, [&](const hlo::Values& v) { return model::product({}, v[0], matrix(v)); },
-        p.expected, 1e-5);
+        {p.x, p.weight, p.scale},
+        [&](const hlo::Values& v) { return model::product(quantising(), v[0], matrix(v)); }, p.expected,
+        1e-5);
   }
 }
 
@@ -139,19 +145,37 @@ TEST_F(Products, ARowOfZerosStaysZeroInInt8) {
   p.x.values.assign(p.x.values.size(), 0.0);
   p.expected.values.assign(p.expected.values.size(), 0.0);
   expect_one(
-      {p.x, p.weight, p.scale}, [&](const hlo::Values& v) { return model::product({}, v[0], matrix(v)); },
-      p.expected);
+      {p.x, p.weight, p.scale},
+      [&](const hlo::Values& v) { return model::product(quantising(), v[0], matrix(v)); }, p.expected);
 }
 
 TEST(Policy, AShapeThatIsNotListedTakesItsTypesOwnWhereThatApplies) {
   model::Policy policy;
   policy.otherwise[DType::f32] = *model::find_spelling(DType::f32, "parts4");
   policy.spelling["f32[8,4]"] = *model::find_spelling(DType::f32, "parts8");
-  EXPECT_EQ(policy.spelling_of({DType::f32, {8, 4}}).name, "parts8");
-  EXPECT_EQ(policy.spelling_of({DType::f32, {12, 4}}).name, "parts4");
-  EXPECT_EQ(policy.spelling_of({DType::f32, {13, 4}}).name, "plain");
-  EXPECT_EQ(policy.spelling_of({DType::s8, {12, 4}}).name, "plain");
+  EXPECT_EQ(policy.spelling_of(1, {DType::f32, {8, 4}}).name, "parts8");
+  EXPECT_EQ(policy.spelling_of(1, {DType::f32, {12, 4}}).name, "parts4");
+  EXPECT_EQ(policy.spelling_of(1, {DType::f32, {13, 4}}).name, "plain");
+  EXPECT_EQ(policy.spelling_of(1, {DType::s8, {12, 4}}).name, "plain");
   EXPECT_EQ(model::find_spelling(DType::f32, "first2"), std::nullopt);
+}
+
+TEST(Policy, ChangesAreRowsAndFieldsInOrder) {
+  const model::Policy cpu = platform_policy("CPU").model;
+  EXPECT_TRUE(cpu.split_in_proj);
+  EXPECT_FALSE(platform_policy("no such").model.split_in_proj);
+  ASSIGN_OK(const model::Policy changed, changed_policy(cpu, "cuda,chunk=64,barriers=1"));
+  EXPECT_TRUE(changed.norm_after_product);
+  EXPECT_TRUE(changed.otherwise.empty());
+  EXPECT_TRUE(changed.barriers);
+  EXPECT_EQ(changed.scan.chunk, 64);
+  ASSIGN_OK(const model::Policy same, changed_policy(cpu, ""));
+  EXPECT_EQ(same.scan.lanes, cpu.scan.lanes);
+  for (const char* wrong : {"chunks=64", "chunk", "chunk=", "chunk=-1", "chunk=6x", "=1", "cuda;plain"}) {
+    const auto refused = changed_policy(cpu, wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_NE(refused.error().to_string().find("chunk=N"), std::string::npos) << refused.error().to_string();
+  }
 }
 
 TEST_F(Products, CompileFlagsAreThoseThatThePluginKnows) {

@@ -1,5 +1,6 @@
 // Autotuning: what is measured is remembered, by one process at a time; nothing in it is a reason not to run.
 
+#include "engine/platform.h"
 #include "engine/tuning.h"
 
 #include <gmock/gmock.h>
@@ -30,6 +31,7 @@ struct TuningTest : op::OpTest {
     spec.config = {.d_model = 320, .n_layer = 2, .d_state = 16, .head_dim = 32, .n_heads = 20};
     spec.config.vocab_rows = spec.config.vocab_size = 1024;
     spec.weight_dtype = dtype;
+    spec.policy = platform_policy("cpu").model;
     return spec;
   }
   /// A test must not depend on how busy the machine is.

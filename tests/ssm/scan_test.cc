@@ -82,10 +82,14 @@ class ScanningCases : public Scanning, public testing::WithParamInterface<Case> 
 TEST_P(ScanningCases, ChunkedEqualsTheRecurrence) {
   const Case c = GetParam();
   const Problem problem = make(c);
-  expect(
-      problem.inputs,
-      [&](const hlo::Values& v) { return as_values(scan_chunked(recurrence(v), v[4], c.chunk)); },
-      problem.expected, 2e-5);
+  for (const bool joined : {false, true}) {
+    SCOPED_TRACE(joined);
+    const Form form{.chunk = c.chunk, .joined = joined};
+    expect(
+        problem.inputs,
+        [&](const hlo::Values& v) { return as_values(scan_chunked(recurrence(v), v[4], form)); },
+        problem.expected, 2e-5);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ScanningCases,
@@ -103,19 +107,24 @@ TEST_F(Scanning, StepEqualsTheRecurrence) {
        {Case{1, 1, 2, 3, 1, 4, 1}, Case{3, 1, 6, 4, 3, 8, 1}, Case{2, 1, 4, 2, 4, 16, 1},
         Case{1, 1, 4, 2, 1, 32, 1}, Case{2, 1, 4, 3, 2, 128, 1}, Case{1, 1, 2, 2, 1, 80, 1}}) {
     const Problem problem = make(c);
-    expect(
-        problem.inputs, [](const hlo::Values& v) { return as_values(scan_step(recurrence(v), v[4])); },
-        problem.expected, 1e-5);
+    for (const std::int64_t lanes : {0, 32})
+      expect(
+          problem.inputs,
+          [&](const hlo::Values& v) { return as_values(scan_step(recurrence(v), v[4], {.lanes = lanes})); },
+          problem.expected, 1e-5);
   }
 }
 
 TEST_F(Scanning, PaddingKeepsTheStateBitForBit) {
   Problem problem = make({1, 4, 2, 3, 1, 4, 4, 1.0, 0});  // nothing real
   const Tensor before = problem.inputs[4];
-  expect(
-      problem.inputs,
-      [](const hlo::Values& v) -> hlo::Values { return {scan_chunked(recurrence(v), v[4], 4).state}; },
-      {before}, 0);
+  for (const bool joined : {false, true})
+    expect(
+        problem.inputs,
+        [&](const hlo::Values& v) -> hlo::Values {
+          return {scan_chunked(recurrence(v), v[4], {.chunk = 4, .joined = joined}).state};
+        },
+        {before}, 0);
 }
 
 TEST(ScanShapes, WrongShapesFailByName) {
