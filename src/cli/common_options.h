@@ -25,6 +25,12 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 /// All of those but --model itself.
 void add_run_options(CLI::App& app, ModelOptions& options);
 
+/// --dtype and --precision alone.
+void add_number_options(CLI::App& app, std::string& dtype, std::string& precision);
+/// What those flags' values stand for.
+DType weight_dtype(const std::string& dtype);
+hlo::Precision precision(const std::string& name);
+
 /// What -m names: the path itself if it exists or cannot be ORG/NAME[@REV], else that model in the Hugging
 /// Face cache (hub::locate).
 Result<std::filesystem::path> find_model(const std::filesystem::path& model);

@@ -78,7 +78,7 @@ ExitCode run_program(int argc, char** argv) {
   const Command commands[] = {declare_generate(app), declare_forward(app),  declare_inspect(app),
                               declare_devices(app),  declare_bench(app),    declare_pull(app),
                               declare_convert(app),  declare_quantize(app), declare_perplexity(app),
-                              declare_profile(app)};
+                              declare_profile(app),  declare_compile(app)};
   CLI::App& help = *app.add_subcommand("help", "say what a command does");
   std::string topic;
   help.add_option("command", topic, "which command");

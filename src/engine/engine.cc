@@ -37,10 +37,25 @@ std::filesystem::path default_cache_dir() {
     const char* value = std::getenv(name);
     return value ? value : "";
   };
-  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / "executables";
-  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / "executables";
-  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache" / "adder" / "executables";
+  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / kExecutablesFolder;
+  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / kExecutablesFolder;
+  if (const auto home = variable("HOME"); !home.empty())
+    return home / ".cache" / "adder" / kExecutablesFolder;
   return {};
+}
+
+ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
+                     hlo::Precision precision) {
+  const PlatformPolicy& choices = platform_policy(platform);
+  ModelSpec spec{.config = config,
+                 .policy = {.precision = precision,
+                            .int8_activations = choices.int8_activations,
+                            .spelling = {},
+                            .otherwise = {}},
+                 .weight_dtype = weight_dtype};
+  for (const auto& [dtype, name] : choices.spelling)
+    if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
+  return spec;
 }
 
 Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
@@ -55,15 +70,8 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
-  const PlatformPolicy& platform = platform_policy(client.platform_name());
-  ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = {.precision = options.precision,
-                            .int8_activations = platform.int8_activations,
-                            .spelling = {},
-                            .otherwise = {}},
-                 .weight_dtype = options.weight_dtype};
-  for (const auto& [dtype, name] : platform.spelling)
-    if (const auto found = model::find_spelling(dtype, name)) spec.policy.otherwise[dtype] = *found;
+  ModelSpec spec = model_spec(model_config(checkpoint.config()), client.platform_name(), options.weight_dtype,
+                              options.precision);
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,
                            .cache = {},
                            .compile = compile_options(client, device),

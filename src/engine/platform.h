@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,12 @@ const PlatformPolicy& platform_policy(std::string_view platform);
 /// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
 /// not: then the CPU's options are tried, and left out if the plugin refuses them.
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
+
+/// Adds to `options` those of the platform's flags that a compiler knows: `compiles` says whether an empty
+/// program compiles with them.
+pjrt::CompileOptions with_known_flags(
+    pjrt::CompileOptions options, std::string_view platform,
+    const std::function<bool(std::string_view program, const pjrt::CompileOptions&)>& compiles);
 
 /// How programs for `device` are compiled: with those of the platform's flags that this plugin knows, which
 /// is found out by compiling an empty program with each.
