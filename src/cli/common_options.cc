@@ -35,18 +35,18 @@ std::string check_device(const std::string& text) {
   return in_quotes(text) + " is not a number from 0 up";
 }
 
-std::optional<DType> weight_dtype(const std::string& name) {
-  const std::string& own = dtype_names().at(name);
-  if (own == "auto") return std::nullopt;
-  return own == "f32" ? DType::f32 : own == "bf16" ? DType::bf16 : DType::s8;
-}
-
 // XLA's CPU client sizes its pools by this variable, else by NPROC, else by the CPUs the process may use.
 void limit_threads(std::int64_t threads) {
   if (threads > 0) ::setenv("PJRT_NPROC", std::to_string(threads).c_str(), 1);
 }
 
 }  // namespace
+
+std::optional<DType> weight_dtype(const std::string& name) {
+  const std::string& own = dtype_names().at(name);
+  if (own == "auto") return std::nullopt;
+  return own == "f32" ? DType::f32 : own == "bf16" ? DType::bf16 : DType::s8;
+}
 
 void add_console_options(CLI::App& app, ConsoleOptions& options) {
   app.add_flag("-v,--verbose", options.verbose, "say more on stderr")->group(kOutputGroup);
@@ -62,18 +62,34 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
   add_run_options(app, options);
 }
 
-void add_run_options(CLI::App& app, ModelOptions& options) {
-  app.add_flag("--pull", options.pull,
-               "download the model if ORG/NAME is not in the cache; -hf ORG/NAME[:QUANT] says both at once")
-      ->group(kCommonGroup);
-  app.add_option(
-         "--dtype", options.dtype,
-         "how weights are kept on the device: f32, bf16, int8 (see `adder quantize`), or auto: as they "
-         "are stored")
+void add_dtype_option(CLI::App& app, std::string& dtype) {
+  app.add_option("--dtype", dtype,
+                 "how weights are kept on the device: f32, bf16, int8 (see `adder quantize`), or auto: as they "
+                 "are stored")
       ->check(check_dtype)
       ->type_name("TYPE")
       ->capture_default_str()
       ->group(kCommonGroup);
+}
+
+void add_precision_option(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision,
+                 "highest: full float32 products; default: whatever the device does fastest")
+      ->check(CLI::IsMember({"highest", "default"}))
+      ->type_name("WHAT")
+      ->capture_default_str()
+      ->group(kDeviceGroup);
+}
+
+hlo::Precision precision_of(const std::string& name) {
+  return name == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
+}
+
+void add_run_options(CLI::App& app, ModelOptions& options) {
+  app.add_flag("--pull", options.pull,
+               "download the model if ORG/NAME is not in the cache; -hf ORG/NAME[:QUANT] says both at once")
+      ->group(kCommonGroup);
+  add_dtype_option(app, options.dtype);
   app.add_option("--plugin", options.plugin, "PJRT plugin: cpu, cuda, ..., the name of a wheel, or a path")
       ->envname("ADDER_PLUGIN")
       ->type_name("NAME|PATH")
@@ -88,12 +104,7 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N")
       ->group(kDeviceGroup);
-  app.add_option("--precision", options.precision,
-                 "highest: full float32 products; default: whatever the device does fastest")
-      ->check(CLI::IsMember({"highest", "default"}))
-      ->type_name("WHAT")
-      ->capture_default_str()
-      ->group(kDeviceGroup);
+  add_precision_option(app, options.precision);
   app.add_option("--policy", options.policy, "for developers: see CONTRIBUTING.md")
       ->envname("ADDER_POLICY")
       ->group("");
@@ -121,7 +132,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
                 fmt::format("--dtype {}: computed as bf16, which has float32's range", options.dtype));
   out.weight_dtype = weight_dtype(options.dtype);
   limit_threads(options.threads);
-  out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
+  out.precision = precision_of(options.precision);
   out.policy = options.policy;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();

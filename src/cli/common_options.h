@@ -31,6 +31,12 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 /// All of those but --model itself.
 void add_run_options(CLI::App& app, ModelOptions& options);
 
+/// --dtype and --precision alone, and what their values stand for; nullopt is auto.
+void add_dtype_option(CLI::App& app, std::string& dtype);
+void add_precision_option(CLI::App& app, std::string& precision);
+std::optional<DType> weight_dtype(const std::string& dtype);
+hlo::Precision precision_of(const std::string& name);
+
 /// What --pull allows.
 Fetch fetch_of(const ModelOptions& options);
 

@@ -39,7 +39,7 @@ Program make_program(std::size_t width) {
   };
   declare("Run a model", {declare_generate, declare_perplexity, declare_forward});
   declare("Get and change models", {declare_pull, declare_inspect, declare_convert, declare_quantize});
-  declare("Measure", {declare_bench, declare_profile, declare_devices});
+  declare("Measure", {declare_bench, declare_profile, declare_devices, declare_compile});
   for (const auto& declaration : {declare_completions, declare_man})
     out.commands.push_back(declaration(app));  // for the build; hidden from help
   CLI::App& help = *app.add_subcommand("help", "say what a command does");

@@ -44,10 +44,19 @@ std::filesystem::path default_cache_dir() {
     const char* value = std::getenv(name);
     return value ? value : "";
   };
-  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / "executables";
-  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / "executables";
-  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache" / "adder" / "executables";
+  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / kExecutablesFolder;
+  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / kExecutablesFolder;
+  if (const auto home = variable("HOME"); !home.empty())
+    return home / ".cache" / "adder" / kExecutablesFolder;
   return {};
+}
+
+ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
+                     hlo::Precision precision) {
+  ModelSpec spec{
+      .config = config, .policy = platform_policy(platform).model, .weight_dtype = weight_dtype};
+  spec.policy.precision = precision;
+  return spec;
 }
 
 Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,

@@ -69,6 +69,12 @@ class Engine {
   double tune_ms_;
 };
 
+/// What programs for a model are built from where nothing was measured: the platform's choices (platform.h).
+ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
+                     hlo::Precision precision);
+
+/// Beneath the cache's folder, what it keeps compiled programs in.
+inline constexpr const char* kExecutablesFolder = "executables";
 /// Where compiled programs are kept: $ADDER_CACHE, else $XDG_CACHE_HOME/adder, else ~/.cache/adder; with
 /// /executables appended. Empty if none can be told.
 std::filesystem::path default_cache_dir();

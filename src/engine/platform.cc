@@ -166,21 +166,30 @@ Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view 
   return fail(std::move(error));
 }
 
-pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device) {
-  pjrt::CompileOptions out;
-  if (device.id() != client.default_device().id()) out = pjrt::CompileOptions::for_device(device.id());
+pjrt::CompileOptions with_known_flags(
+    pjrt::CompileOptions options, std::string_view platform,
+    const std::function<bool(std::string_view, const pjrt::CompileOptions&)>& compiles) {
   const Result<std::string> program = guard_build("an empty program", [] {
     hlo::Module module("empty");
     module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
     return module.text();
   });
-  if (!program) return out;  // then no flag is known to be taken
-  for (const auto& [name, value] : platform_policy(client.platform_name()).compile_flags) {
-    pjrt::CompileOptions with_flag = out;
+  if (!program) return options;  // then no flag is known to be taken
+  for (const auto& [name, value] : platform_policy(platform).compile_flags) {
+    pjrt::CompileOptions with_flag = options;
     with_flag.flags[name] = value;
-    if (client.compile(*program, with_flag)) out = std::move(with_flag);
+    if (compiles(*program, with_flag)) options = std::move(with_flag);
   }
-  return out;
+  return options;
+}
+
+pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device) {
+  pjrt::CompileOptions out;
+  if (device.id() != client.default_device().id()) out = pjrt::CompileOptions::for_device(device.id());
+  return with_known_flags(std::move(out), client.platform_name(),
+                          [&](std::string_view program, const pjrt::CompileOptions& options) {
+                            return client.compile(program, options).has_value();
+                          });
 }
 
 }  // namespace adder::engine

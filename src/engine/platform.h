@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +44,12 @@ Result<model::Policy> changed_policy(model::Policy policy, std::string_view text
 /// not: then the CPU's options are tried, and left out if the plugin refuses them. Where it cannot be created
 /// the error's hint is device_hint().
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
+
+/// Adds to `options` those of the platform's flags that a compiler knows: `compiles` says whether an empty
+/// program compiles with them.
+pjrt::CompileOptions with_known_flags(
+    pjrt::CompileOptions options, std::string_view platform,
+    const std::function<bool(std::string_view program, const pjrt::CompileOptions&)>& compiles);
 
 /// How programs for `device` are compiled: with those of the platform's flags that this plugin knows, which
 /// is found out by compiling an empty program with each.

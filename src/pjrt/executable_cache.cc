@@ -71,6 +71,20 @@ std::optional<std::string> read_file(const fs::path& path) {
   return in.bad() ? std::nullopt : std::optional(std::move(bytes));
 }
 
+/// What decides on a program for any device of one kind.
+std::string device_context(const Plugin& plugin, std::string_view platform, std::string_view kind,
+                           const CompileOptions& options) {
+  std::string hex;
+  for (const char c : options.encode_key()) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  std::string out = fmt::format("plugin: {}\nplatform: {}\ndevice: {}\ncompile options: {}\n",
+                                plugin.content(), platform, kind, hex);
+  for (const char* variable : {"XLA_FLAGS", "LIBTPU_INIT_ARGS"}) {
+    const char* value = std::getenv(variable);
+    out += fmt::format("{}: {}\n", variable, value != nullptr ? value : "");
+  }
+  return out;
+}
+
 }  // namespace
 
 std::uint64_t CacheKey::hash() const {
@@ -97,15 +111,22 @@ std::string cpu_identity(std::string_view cpuinfo) {
 }
 
 CacheKey make_cache_key(const Client& client, std::string_view program, const CompileOptions& options) {
-  const char* xla_flags = std::getenv("XLA_FLAGS");
-  const std::string encoded = options.encode();
-  std::string hex;
-  for (const char c : encoded) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return {
-      .context = fmt::format("{}compile options: {}\nXLA_FLAGS: {}\nthreads: {}\n{}", client.identity(), hex,
-                             xla_flags != nullptr ? xla_flags : "", std::thread::hardware_concurrency(),
-                             cpu_identity(read_file("/proc/cpuinfo").value_or(""))),
-      .program = std::string(program)};
+  const ClientState& state = *client.state();
+  std::string context =
+      device_context(client.plugin(), state.platform_name, state.devices.front().kind, options);
+  // Of other devices' programs nothing is compiled for the host, nor do client options change them.
+  if (state.platform_name == "cpu")
+    context +=
+        fmt::format("client options: {}\nthreads: {}\n{}", state.options, std::thread::hardware_concurrency(),
+                    cpu_identity(read_file("/proc/cpuinfo").value_or("")));
+  return {.context = std::move(context), .program = std::string(program)};
+}
+
+CacheKey make_cache_key(const Topology& topology, std::string_view program, const CompileOptions& options) {
+  const std::vector<std::string>& kinds = topology.device_kinds();
+  return {.context = device_context(topology.plugin(), topology.platform_name(),
+                                    kinds.empty() ? std::string() : kinds.front(), options),
+          .program = std::string(program)};
 }
 
 Result<ExecutableCache> ExecutableCache::open(fs::path folder) {

@@ -10,12 +10,13 @@
 #include "pjrt/client.h"
 #include "pjrt/compile_options.h"
 #include "pjrt/executable.h"
+#include "pjrt/topology.h"
 
 namespace adder::pjrt {
 
 /// All that decides what the compiler produces. Compared in full on a hit; the hash only names the file.
 struct CacheKey {
-  std::string context;  ///< compile options, plugin, platform, client options, machine
+  std::string context;  ///< plugin, platform, device, compile options and what else decides
   std::string program;  ///< the whole text
 
   /// 64-bit FNV-1a over both.
@@ -26,9 +27,12 @@ struct CacheKey {
 /// of it that changes from boot to boot. XLA's CPU code is compiled for exactly those.
 std::string cpu_identity(std::string_view cpuinfo);
 
-/// The key for compiling `program` on `client`, on this machine. Besides the client's identity it holds
-/// cpu_identity(), the number of threads and XLA_FLAGS.
+/// The key for compiling `program` for the client's first device: the plugin's content, the platform, the
+/// device's kind, the options, and the variables that compilers read. Where the device is this machine's own
+/// processor, also cpu_identity(), the number of threads and the client's options.
 CacheKey make_cache_key(const Client& client, std::string_view program, const CompileOptions& options);
+/// The same without the device: equal to what a machine with it makes, if it has the same plugin.
+CacheKey make_cache_key(const Topology& topology, std::string_view program, const CompileOptions& options);
 
 /// Serialised executables in a folder, one file each: `<hash>.adderx`. A cache is never a reason to fail: a
 /// file that is missing, damaged, of another version or of another key is a miss, and is replaced. Nothing is

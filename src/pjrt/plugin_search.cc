@@ -143,6 +143,7 @@ std::vector<Folder> folders(const SearchEnvironment& env) {
     for (const std::string& path : split(*list, ':')) out.push_back({path, "ADDER_PLUGIN_PATH"});
   if (!env.executable_folder.empty()) {
     out.push_back({env.executable_folder / "plugins", "beside the program"});
+    if (env.compile_only) out.push_back({env.executable_folder / "targets", "beside the program"});
     out.push_back({env.executable_folder.parent_path() / "lib" / "adder" / "plugins", "beside the program"});
   }
   add_python_folders(env, out);

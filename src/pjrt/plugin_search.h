@@ -18,6 +18,9 @@ struct SearchEnvironment {
   std::function<std::optional<std::string>(const std::string&)> variable;
   std::filesystem::path executable_folder;  ///< where the running program lies; empty if unknown
   std::filesystem::path root = "/";         ///< where the system's Python folders hang
+  /// Look also in `targets` beside the running program: plugins that are there to compile with, for devices
+  /// that are not.
+  bool compile_only = false;
 
   /// The process's own.
   static SearchEnvironment system();
