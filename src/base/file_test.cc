@@ -145,6 +145,20 @@ TEST(FilesTest, FoldersThatCanBeWrittenAreToldBeforeWriting) {
   EXPECT_THAT(names_in(dir.path()), ::testing::ElementsAre("file"));
 }
 
+TEST(FilesTest, WhatARenameWouldReplaceIsKnownByEveryName) {
+  const TempDirectory dir;
+  write_file(dir / "data", "");
+  fs::create_symlink("data", dir / "link");
+  fs::create_directory_symlink(dir.path(), dir / "here");
+  EXPECT_TRUE(would_replace(dir / "data", dir / "data"));
+  EXPECT_TRUE(would_replace(dir / "here/data", dir / "./data"));
+  EXPECT_TRUE(would_replace(dir / "data", dir / "link")) << "the link would lead to something else";
+  EXPECT_TRUE(would_replace(dir / "link", dir / "link"));
+  EXPECT_FALSE(would_replace(dir / "link", dir / "data")) << "only the link goes";
+  EXPECT_FALSE(would_replace(dir / "other", dir / "data"));
+  EXPECT_TRUE(would_replace("not-there", "./not-there"));
+}
+
 TEST(AtomicFileTest, WhatItCannotReplaceIsToldBeforehand) {
   const TempDirectory dir;
   write_file(dir / "old", "");

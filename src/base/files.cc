@@ -129,6 +129,15 @@ Status check_folder_makeable(const fs::path& folder) {
   }
 }
 
+bool would_replace(const fs::path& target, const fs::path& file) {
+  const auto place = [](const fs::path& path) {
+    std::error_code ignored;
+    return fs::weakly_canonical(folder_of(path), ignored) / path.filename();
+  };
+  std::error_code ignored;
+  return place(target) == place(file) || place(target) == fs::weakly_canonical(file, ignored);
+}
+
 void sync_folder(const fs::path& folder) {
   const Descriptor open(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (open.get() >= 0) ::fsync(open.get());

@@ -55,6 +55,10 @@ Status check_folder_writable(const std::filesystem::path& folder);
 /// The same for a folder that may have to be made first, with those above it.
 Status check_folder_makeable(const std::filesystem::path& folder);
 
+/// Whether a file that is renamed to `target` takes the place of the existing `file`, by its own name or as
+/// what a link of that name points to.
+bool would_replace(const std::filesystem::path& target, const std::filesystem::path& file);
+
 /// Makes names given in `folder` durable. Some file systems refuse; what the files hold is safe anyway.
 void sync_folder(const std::filesystem::path& folder);
 

@@ -27,19 +27,11 @@ Result<Json> parse_json(std::string_view text, std::string_view origin, const Js
 Result<Json> read_json_file(const std::filesystem::path& path, const JsonOptions& options = {},
                             std::size_t max_bytes = 64u << 20);
 
-/// The document as text, on one line or indented. Never throws: bytes of strings that are not UTF-8, such as
-/// those of a path, become U+FFFD.
-template <class AnyJson>
-std::string to_text(const AnyJson& json, int indent = -1) {
-  return json.dump(indent, ' ', false, AnyJson::error_handler_t::replace);
-}
-
 /// What a value is, for messages: "null", "a boolean", "the number 3", "the string \"x\"", "an array of 2",
 /// "an object". Long strings are cut.
 std::string describe(const Json& value);
 
-/// Text in double quotes for a message: quotes escaped, and what printable() escapes; cut after `limit` bytes
-/// with
+/// Text in double quotes for a message: control characters and quotes escaped, cut after `limit` bytes with
 /// "...". For names that come out of files and may be hostile.
 std::string in_quotes(std::string_view text, std::size_t limit = 120);
 

@@ -69,8 +69,9 @@ Result<ExitCode> run(BenchOptions o) {
             engine::run_benchmark(engine, o.bench, [&](const engine::BenchmarkRow& row) {
               console.note(fmt::format("{} batch {}: {:.1f} tok/s", row.test, row.batch, row.tokens_per_s));
             }));
+  ADDER_CHECK(engine.check_unchanged());
   ADDER_CHECK(
-      print(o.output == "json" ? to_json(o, engine, report).dump() + "\n" : to_markdown(o, engine, report)));
+      print(o.output == "json" ? json_line(to_json(o, engine, report)) : to_markdown(o, engine, report)));
   return ExitCode::done;
 }
 

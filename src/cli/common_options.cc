@@ -1,5 +1,6 @@
 #include "cli/common_options.h"
 
+#include "base/files.h"
 #include "hub/cache.h"
 #include "hub/model_id.h"
 
@@ -25,7 +26,7 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->type_name("NAME|PATH")
       ->capture_default_str();
   app.add_option("--device", options.device, "which of the plugin's devices")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--dtype", options.dtype,
@@ -43,18 +44,25 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
   app.add_flag("--no-tune", options.no_tune,
                "do not measure how this device is best asked for a product (see adder devices --tuning)")
       ->envname("ADDER_NO_TUNE");
+  app.add_option("--cache-limit", options.cache_limit,
+                 "bytes of compiled programs to keep on disk, the last used first; 0: all (default: 4GiB)")
+      ->transform(CLI::AsSizeValue(true))
+      ->envname("ADDER_CACHE_LIMIT")
+      ->type_name("4GiB");
   app.add_flag("--no-cache", options.no_cache, "compile afresh, measure nothing, keep nothing on disk");
 }
 
 Result<std::filesystem::path> find_model(const std::filesystem::path& model) {
-  std::error_code ignored;
-  if (std::filesystem::exists(model, ignored) || !hub::looks_like_model_id(model.string())) return model;
+  ADDER_TRY(const std::filesystem::file_type type, type_of(model));
+  if (type != std::filesystem::file_type::not_found || !hub::looks_like_model_id(model.string()))
+    return model;
   return hub::locate(model.string(), hub::Environment::system());
 }
 
 Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOptions& verbosity,
                                    Console& console) {
   engine::EngineOptions out;
+  if (!options.dump_hlo.empty()) ADDER_CHECK(check_folder_makeable(options.dump_hlo));
   ADDER_TRY(out.model, find_model(options.model));
   out.plugin = options.plugin;
   out.device = options.device;
@@ -62,6 +70,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.precision = options.precision == "default" ? hlo::Precision::DEFAULT : hlo::Precision::HIGHEST;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
+  out.cache_limit = options.cache_limit;
   out.tune = !options.no_tune;
   out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
   out.log = &console;

@@ -17,6 +17,7 @@ struct ModelOptions {
   int device = 0;
   std::string dtype = "f32", precision = "highest";
   std::filesystem::path dump_hlo;
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;
   bool no_cache = false, no_tune = false;
 };
 

@@ -73,7 +73,7 @@ Status print_tuning(bool as_json) {
       text += fmt::format(" {}{} {:.0f} us", name == e.chosen ? "*" : "", name, us);
     text += "\n";
   }
-  if (as_json) return print(OrderedJson{{"tuning", entries}}.dump() + "\n");
+  if (as_json) return print(json_line({{"tuning", entries}}));
   return print(text.empty() ? "nothing was measured yet: run a model\n" : text);
 }
 
@@ -90,7 +90,7 @@ Result<ExitCode> run(const DevicesOptions& o) {
     if (candidate.found() || verbose || !o.plugin.empty()) plugins.push_back(examine(candidate, verbose));
 
   if (o.json) {
-    ADDER_CHECK(print(OrderedJson{{"plugins", plugins}}.dump() + "\n"));
+    ADDER_CHECK(print(json_line({{"plugins", plugins}})));
   } else {
     for (const OrderedJson& plugin : plugins) ADDER_CHECK(print(to_text(plugin)));
   }

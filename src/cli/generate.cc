@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
@@ -135,6 +136,16 @@ std::vector<std::int32_t> eos_ids(const checkpoint::Checkpoint& checkpoint, LogS
   return out;
 }
 
+/// The flags were looked at before (check), so that what is wrong now the model's file says.
+Status check_suggestions(const SamplingOptions& sampling, const checkpoint::Checkpoint& checkpoint) {
+  Status valid = engine::validate(sampling);
+  if (valid) return valid;
+  Error error = std::move(valid).error();
+  const std::filesystem::path file = checkpoint.directory() / "generation_config.json";
+  return fail(ErrorCode::corrupt, fmt::format("{}: {}", file.string(), error.message),
+              "say what you want instead with a flag, such as --temp 0 or --top-p 1");
+}
+
 /// Without a tokenizer there is no text to end: ids go in, exactly -n ids come out.
 serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Checkpoint& checkpoint,
                                 bool has_tokenizer, LogSink& log) {
@@ -159,12 +170,13 @@ Result<std::optional<tokenizer::Tokenizer>> open_tokenizer(const PromptOptions& 
     return std::optional<tokenizer::Tokenizer>(std::move(tokenizer));
   };
   const std::filesystem::path beside = checkpoint.directory() / "tokenizer.json";
-  std::error_code ignored;
   if (!o.tokenizer.empty()) return some(tokenizer::Tokenizer::open(o.tokenizer));
-  if (std::filesystem::exists(beside, ignored)) return some(tokenizer::Tokenizer::open(beside));
+  ADDER_TRY(const std::filesystem::file_type type, type_of(beside));
+  if (type != std::filesystem::file_type::not_found) return some(tokenizer::Tokenizer::open(beside));
   ADDER_TRY(const auto vocabulary, checkpoint.vocabulary());
   if (vocabulary) {
-    auto own = some(tokenizer::tokenizer_from_vocabulary(*vocabulary, checkpoint.directory().string()));
+    auto own =
+        some(tokenizer::tokenizer_from_vocabulary(*vocabulary, checkpoint.entries().front().view.file));
     if (own || !o.ids) return own;
   }
   if (o.ids) return std::nullopt;
@@ -285,6 +297,7 @@ Result<ExitCode> run(const GenerateOptions& o) {
     return fail(ErrorCode::invalid_argument, "--stop needs a tokenizer, and this model has none",
                 "name one with --tokenizer");
   const serve::TextOptions options = text_options(o, checkpoint, tokenizer != nullptr, console);
+  ADDER_CHECK(check_suggestions(options.sampling, checkpoint));
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = options.sampling.seed};
   const auto plan = serve::plan_generation(static_cast<std::int64_t>(prompt.ids.size()), options);
@@ -301,7 +314,8 @@ Result<ExitCode> run(const GenerateOptions& o) {
     if (!event) break;
     if (!o.json) ADDER_CHECK(stream.write(*event));
   }
-  ADDER_CHECK(print(o.json ? to_json(engine, outcome, generator, tokenizer != nullptr).dump() + "\n" : "\n"));
+  ADDER_CHECK(engine.check_unchanged());
+  ADDER_CHECK(print(o.json ? json_line(to_json(engine, outcome, generator, tokenizer != nullptr)) : "\n"));
   note_timings(console, o.model, engine, outcome, generator.timings());
   return generator.finish_reason() == serve::FinishReason::cancelled ? ExitCode::interrupted : ExitCode::done;
 }

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <sstream>
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/last_words.h"
 #include "pjrt/plugin.h"
 
 namespace adder::cli {
@@ -20,11 +22,19 @@ constexpr const char* kExamples = R"(Examples:
 `adder COMMAND --help` lists a command's options. stdout carries results only.
 Exit status: 0 done, 1 failure, 2 usage, 130 interrupted.)";
 
+ExitCode print_result(const std::string& text) {
+  const Status printed = print(text);
+  if (printed) return ExitCode::done;
+  print_error(printed.error());
+  return ExitCode::failed;
+}
+
 /// CLI11's own outcome of parsing: help and version to stdout, mistakes to stderr.
 ExitCode report(const CLI::App& app, const CLI::ParseError& e) {
   if (e.get_exit_code() == 0) {
-    app.exit(e);
-    return ExitCode::done;
+    std::ostringstream text;
+    app.exit(e, text, text);
+    return print_result(text.str());
   }
   std::string command = "adder";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
@@ -60,11 +70,7 @@ ExitCode no_such_command(const std::string& command) {
 ExitCode print_help(const CLI::App& app, const std::string& topic) {
   const CLI::App* about = topic.empty() ? &app : find_command(app, topic);
   if (!about) return no_such_command(topic);
-  if (Status printed = print(about->help(topic.empty() ? "" : "adder")); !printed) {
-    print_error(printed.error());
-    return ExitCode::failed;
-  }
-  return ExitCode::done;
+  return print_result(about->help(topic.empty() ? "" : "adder"));
 }
 
 ExitCode run_program(int argc, char** argv) {
@@ -82,8 +88,8 @@ ExitCode run_program(int argc, char** argv) {
   CLI::App& help = *app.add_subcommand("help", "say what a command does");
   std::string topic;
   help.add_option("command", topic, "which command");
-  if (argc == 1) {
-    fmt::print(stderr, "{}", app.help());
+  if (argc < 2) {
+    print_note(app.help());
     return ExitCode::usage;
   }
   if (argv[1][0] != '-' && !find_command(app, argv[1])) return no_such_command(argv[1]);
@@ -101,14 +107,11 @@ ExitCode run_program(int argc, char** argv) {
 }  // namespace adder::cli
 
 int main(int argc, char** argv) {
+  adder::cli::prepare_process();
   try {
     return static_cast<int>(adder::cli::run_program(argc, argv));
-  } catch (const std::exception& e) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, e.what(), "this is a bug in Adder: please report it"});
   } catch (...) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, "unknown failure", "this is a bug in Adder: please report it"});
+    adder::cli::print_error_of(std::current_exception());
   }
   return static_cast<int>(adder::cli::ExitCode::failed);
 }

@@ -80,7 +80,7 @@ Result<ExitCode> run(const PerplexityOptions& o) {
   if (o.json) {
     const OrderedJson result{
         {"perplexity", std::exp(nll)}, {"nll", nll}, {"tokens", s.tokens}, {"tokens_per_s", speed}};
-    ADDER_CHECK(print(result.dump() + "\n"));
+    ADDER_CHECK(print(json_line(result)));
   } else {
     ADDER_CHECK(print(
         fmt::format("perplexity {:.4f}, {:.5f} nats a token, {} tokens\n", std::exp(nll), nll, s.tokens)));

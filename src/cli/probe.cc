@@ -41,7 +41,7 @@ OrderedJson failure(std::string why) { return {{"failure", std::move(why)}}; }
 std::string report(const std::filesystem::path& path, bool verbose) {
   auto found = examine(path, verbose);
   const OrderedJson json = found ? *std::move(found) : failure(found.error().message);
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return to_text(json);
 }
 
 /// Never returns: the child ends without running the parent's destructors or a plugin's.
@@ -50,7 +50,7 @@ std::string report(const std::filesystem::path& path, bool verbose) {
   try {
     text = report(path, verbose);
   } catch (const std::exception& e) {
-    text = failure(e.what()).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    text = to_text(failure(e.what()));
   }
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(out, text.data() + done, text.size() - done);

@@ -17,9 +17,10 @@ struct EngineOptions {
   DType weight_dtype = DType::f32;
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::filesystem::path dump_hlo;
-  std::filesystem::path cache_dir;  ///< executable cache; empty: none
-  bool tune = false;                ///< measure spellings (tuning.h), remembered in cache_dir; needs one
-  bool verbose_plugin = false;      ///< let the plugin log to stderr
+  std::filesystem::path cache_dir;                       ///< executable cache; empty: none
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number
+  bool tune = false;            ///< measure spellings (tuning.h), remembered in cache_dir; needs one
+  bool verbose_plugin = false;  ///< let the plugin log to stderr
   LogSink* log = &null_log();
   Progress* progress = &null_progress();
 };
@@ -32,6 +33,10 @@ class Engine {
   static Result<Engine> open(const EngineOptions& options);
   /// Uploads the weights. Call once, before the first session; may overlap with programs().
   Status load();
+
+  /// Whether the weights are still what was loaded: those that the device uses where they lie in their files
+  /// change when somebody writes over these. To be asked before results are handed out. Error: corrupt.
+  Status check_unchanged() const;
 
   const pjrt::Client& client() const { return client_; }
   const pjrt::Device& device() const { return device_; }

@@ -26,16 +26,17 @@ void ProgramPlan::add_extend(std::int64_t tokens, engine::ExtendSpec::Outputs ou
 }
 
 Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan) {
+  constexpr auto kIfThereAreThreads = std::launch::async | std::launch::deferred;  // else one after the other
   const auto start = Clock::now();
   StartUpTimes times;
   engine::Programs& programs = engine.programs();
   std::vector<std::future<Result<engine::ProgramRef>>> compiling;
   if (plan.decode)
-    compiling.push_back(std::async(std::launch::async, [&] { return programs.decode(*plan.decode); }));
+    compiling.push_back(std::async(kIfThereAreThreads, [&] { return programs.decode(*plan.decode); }));
   for (const engine::ExtendSpec& spec : plan.extend)
-    compiling.push_back(std::async(std::launch::async, [&programs, spec] { return programs.extend(spec); }));
+    compiling.push_back(std::async(kIfThereAreThreads, [&programs, spec] { return programs.extend(spec); }));
 
-  std::future<Status> loading = std::async(std::launch::async, [&] {
+  std::future<Status> loading = std::async(kIfThereAreThreads, [&] {
     Status loaded = engine.load();
     times.load_ms = milliseconds_since(start);
     return loaded;
