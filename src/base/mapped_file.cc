@@ -1,57 +1,38 @@
 #include "base/mapped_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <functional>
-#include <system_error>
 #include <utility>
 
 namespace adder {
-namespace {
-
-tl::unexpected<Error> system_failure(const std::filesystem::path& path, const char* what, int code) {
-  const ErrorCode kind = code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::internal;
-  return fail(kind,
-              fmt::format("{}: cannot {}: {}", path.string(), what, std::generic_category().message(code)));
-}
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-}  // namespace
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a FIFO must report its kind below, not wait for a writer.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) return system_failure(path, "open", errno);
+  ADDER_TRY(Descriptor file, open_regular(path));
   struct stat info {};
-  if (::fstat(file.fd, &info) != 0) return system_failure(path, "stat", errno);
-  if (!S_ISREG(info.st_mode))
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: expected a regular file, found {}", path.string(),
-                            S_ISDIR(info.st_mode) ? "a directory" : "something else"));
+  if (::fstat(file.get(), &info) != 0) return system_failure(path, "stat", errno);
   const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) return MappedFile(path, nullptr, 0);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (data == MAP_FAILED) return system_failure(path, "map", errno);
-  return MappedFile(path, static_cast<const std::byte*>(data), size);
+  void* data = nullptr;
+  if (size > 0) {
+    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (data == MAP_FAILED) return system_failure(path, "map", errno);
+  }
+  MappedFile out(path, std::move(file), static_cast<const std::byte*>(data), size);
+  out.modified_ = {info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  return out;
 }
 
-MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {}
+MappedFile::MappedFile(std::filesystem::path path, Descriptor file, const std::byte* data, std::size_t size)
+    : path_(std::move(path)), file_(std::move(file)), data_(data), size_(size) {}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      file_(std::move(other.file_)),
+      modified_(other.modified_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
@@ -59,6 +40,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   if (this != &other) {
     unmap();
     path_ = std::move(other.path_);
+    file_ = std::move(other.file_);
+    modified_ = other.modified_;
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }
@@ -69,6 +52,21 @@ MappedFile::~MappedFile() { unmap(); }
 
 void MappedFile::unmap() noexcept {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Status MappedFile::check_unchanged() const {
+  struct stat info {};
+  if (::fstat(file_.get(), &info) != 0) return system_failure(path_, "stat", errno);
+  const auto now = static_cast<std::uint64_t>(info.st_size);
+  if (now == size_ && info.st_mtim.tv_sec == modified_.seconds &&
+      info.st_mtim.tv_nsec == modified_.nanoseconds)
+    return {};
+  return fail(
+      ErrorCode::corrupt,
+      fmt::format("{}: changed while it was being used ({} bytes before, {} now), so that results may "
+                  "be wrong",
+                  path_.string(), size_, now),
+      "run again; to replace a file that may be in use, write another and rename it");
 }
 
 void MappedFile::advise(std::span<const std::byte> range, Advice advice) const {

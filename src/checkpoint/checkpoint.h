@@ -49,6 +49,12 @@ class Checkpoint {
   /// See TensorSource::share.
   std::shared_ptr<const std::byte> share(const TensorView& view) const { return store_.share(view); }
 
+  /// Whether the weights' files are still as they were when they were opened: what was read from them in
+  /// between is one model. Error: corrupt, naming the file.
+  Status check_unchanged() const;
+  /// Whether a file written to `path` would take the place of weights, or of a .json of this model.
+  bool holds(const std::filesystem::path& path) const;
+
   std::int64_t parameter_count() const { return parameters_; }  ///< elements of entries()
   std::int64_t stored_bytes() const { return bytes_; }  ///< bytes of entries(), as stored, scales included
   std::string format() const { return store_.format(); }

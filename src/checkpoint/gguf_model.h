@@ -41,6 +41,7 @@ class GgufFile final : public TensorSource {
   const TensorView* find(std::string_view name) const override;
   std::string format() const override;
   void release(const TensorView& view) const override { file_.advise(view.bytes, Advice::dont_need); }
+  std::vector<const MappedFile*> files() const override { return {&file_}; }
   const ModelConfig* config() const override { return &config_; }
   Result<std::optional<Vocabulary>> vocabulary() const override;
 

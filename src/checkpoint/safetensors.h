@@ -50,6 +50,8 @@ class SafetensorsFile final : public TensorSource {
   void release(const TensorView& view) const override;
 
   std::shared_ptr<const std::byte> share(const TensorView& view) const override;
+  bool is_shared() const override { return file_.use_count() > 1; }
+  std::vector<const MappedFile*> files() const override { return {file_.get()}; }
 
   const Metadata& metadata() const { return content_.metadata; }
   const std::filesystem::path& path() const { return file_->path(); }

@@ -32,6 +32,8 @@ class ShardedSource final : public TensorSource {
   std::string format() const override;
   void release(const TensorView& view) const override;
   std::shared_ptr<const std::byte> share(const TensorView& view) const override;
+  bool is_shared() const override;
+  std::vector<const MappedFile*> files() const override;
 
  private:
   ShardedSource() = default;

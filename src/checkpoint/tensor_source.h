@@ -13,6 +13,10 @@
 #include "base/shape.h"
 #include "base/vocabulary.h"
 
+namespace adder {
+class MappedFile;
+}
+
 namespace adder::checkpoint {
 
 struct ModelConfig;
@@ -57,8 +61,12 @@ class TensorSource {
   virtual void release(const TensorView& view) const = 0;
   /// `view`'s bytes, held in the mapped file itself for as long as the caller wants, beyond the source's own
   /// life: for using a tensor in place instead of copying it. nullptr where the source cannot. Whoever
-  /// replaces such a file must rename, not overwrite (see MappedFile).
+  /// replaces such a file must rename, not overwrite (see MappedFile and files()).
   virtual std::shared_ptr<const std::byte> share(const TensorView& /*view*/) const { return nullptr; }
+  /// Whether somebody holds bytes that share() gave out.
+  virtual bool is_shared() const { return false; }
+  /// The files that are mapped, for telling them from others and for MappedFile::check_unchanged().
+  virtual std::vector<const MappedFile*> files() const = 0;
   /// The model's config if the format carries one itself (GGUF), else nullptr: config.json has it.
   virtual const ModelConfig* config() const { return nullptr; }
   /// The vocabulary if the format carries one. Copies it; nothing of it is kept. Errors: corrupt.

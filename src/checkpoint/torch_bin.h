@@ -37,6 +37,7 @@ class TorchFile final : public TensorSource {
   const TensorView* find(std::string_view name) const override;
   std::string format() const override { return "PyTorch"; }
   void release(const TensorView& view) const override;
+  std::vector<const MappedFile*> files() const override { return {&file_}; }
 
  private:
   explicit TorchFile(MappedFile file) : file_(std::move(file)) {}

@@ -45,6 +45,7 @@ Result<BenchedModel> measure(const BenchOptions& o, const std::filesystem::path&
               console.note(fmt::format("{} {} batch {}: {:.1f} tok/s", out.name, row.test, row.batch,
                                        row.tokens_per_s));
             }));
+  ADDER_CHECK(engine.check_unchanged());
   return out;
 }
 
@@ -59,7 +60,7 @@ Result<ExitCode> run(const BenchOptions& o) {
   }
   const Host host = Host::current();
   const auto text = [&]() -> std::string {
-    if (o.output == "json") return bench_json(models, host).dump() + "\n";
+    if (o.output == "json") return json_line(bench_json(models, host));
     if (o.output == "jsonl") return bench_jsonl(models, host);
     return o.output == "csv" ? bench_csv(models, host) : bench_markdown(models, host);
   };

@@ -98,7 +98,7 @@ OrderedJson bench_json(const std::vector<BenchedModel>& models, const Host& host
 
 std::string bench_jsonl(const std::vector<BenchedModel>& models, const Host& host) {
   std::string out;
-  for (const OrderedJson& row : flat_rows(models, host)) out += row.dump() + "\n";
+  for (const OrderedJson& row : flat_rows(models, host)) out += json_line(row);
   return out;
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/atomic_file.h"
 #include "cli/provenance.h"
+#include "base/files.h"
+#include "cli/outputs.h"
 #include "cli/suite_json.h"
 #include "report/report.h"
 
@@ -19,11 +21,13 @@ engine::SuiteOptions suite_options(const SuiteFlags& flags, std::optional<std::i
   return out;
 }
 
-Status make_folder(const std::filesystem::path& folder) {
+/// Makes the folder of the results, and finds out before the work whether they can be written.
+Status prepare_out(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (!error) return {};
-  return fail(ErrorCode::internal, fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+  if (error) return system_failure(folder, "make it", error.value());
+  const NamedFile outputs[] = {{"--out", folder / "suite.json"}, {"--out", folder / "report.html"}};
+  return check_writable(outputs);
 }
 
 Status write_text(const std::filesystem::path& file, std::string_view text) {
@@ -39,6 +43,7 @@ Result<OrderedJson> measure_model(const ModelOptions& model, const ConsoleOption
   ADDER_TRY(const engine::SuiteReport report, engine::run_suite(engine, options, [&](std::string_view line) {
               console.note(fmt::format("{}: {}", name, line));
             }));
+  ADDER_CHECK(engine.check_unchanged());
   return suite_model(model, options, engine, report);
 }
 
@@ -57,6 +62,7 @@ Result<std::string> draw_beside(const SuiteFlags& flags, const std::string& json
 }
 
 Result<ExitCode> draw_again(const SuiteFlags& flags) {
+  ADDER_CHECK(prepare_out(flags.out));
   std::vector<report::Model> models;
   for (const std::filesystem::path& file : flags.reports) {
     ADDER_TRY(const Json document, read_json_file(file));
@@ -64,7 +70,6 @@ Result<ExitCode> draw_again(const SuiteFlags& flags) {
     models.insert(models.end(), more.begin(), more.end());
   }
   ADDER_TRY(const std::string page, report::render(std::move(models)));
-  ADDER_CHECK(make_folder(flags.out));
   ADDER_CHECK(write_text(flags.out / "report.html", page));
   ADDER_CHECK(print((flags.out / "report.html").string() + "\n"));
   return ExitCode::done;
@@ -122,7 +127,7 @@ Result<ExitCode> run_suites(const SuiteFlags& flags, const std::vector<std::file
   if (!flags.reports.empty()) return draw_again(flags);
   Console console(verbosity);
   const engine::SuiteOptions options = suite_options(flags, repetitions);
-  if (!flags.out.empty()) ADDER_CHECK(make_folder(flags.out));
+  if (!flags.out.empty()) ADDER_CHECK(prepare_out(flags.out));
   std::vector<OrderedJson> done;
   std::string json;
   for (const std::filesystem::path& path : models) {
@@ -130,7 +135,7 @@ Result<ExitCode> run_suites(const SuiteFlags& flags, const std::vector<std::file
     model.model = path;
     ADDER_TRY(OrderedJson measured, measure_model(model, verbosity, options, console));
     done.push_back(std::move(measured));
-    json = suite_document(done).dump(1) + "\n";
+    json = to_text(suite_document(done), 1) + "\n";
     // After every model, so that a later one that fails costs nothing that was measured.
     if (!flags.out.empty()) ADDER_CHECK(write_text(flags.out / "suite.json", json));
   }

@@ -6,6 +6,9 @@
 #include <map>
 
 #include "cli/interrupt.h"
+#include "base/files.h"
+#include "hub/cache.h"
+#include "hub/model_id.h"
 
 namespace adder::cli {
 namespace {
@@ -115,6 +118,12 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
                "do not autotune: measure no kernel variants on the first run (see adder devices --tuning)")
       ->envname("ADDER_NO_TUNE")
       ->group(kDeviceGroup);
+  app.add_option("--cache-limit", options.cache_limit,
+                 "bytes of compiled programs to keep on disk, the last used first; 0: all (default: 4GiB)")
+      ->transform(CLI::AsSizeValue(true))
+      ->envname("ADDER_CACHE_LIMIT")
+      ->type_name("4GiB")
+      ->group(kDeviceGroup);
   app.add_flag("--no-cache", options.no_cache, "compile afresh, measure nothing, keep nothing on disk")
       ->group(kDeviceGroup);
 }
@@ -124,6 +133,7 @@ Fetch fetch_of(const ModelOptions& options) { return options.pull ? Fetch::alway
 Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOptions& verbosity,
                                    Console& console) {
   engine::EngineOptions out;
+  if (!options.dump_hlo.empty()) ADDER_CHECK(check_folder_makeable(options.dump_hlo));
   ADDER_TRY(out.model, find_model(options.model, fetch_of(options), console));
   out.plugin = options.plugin;
   out.device = options.device;
@@ -139,6 +149,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.tune = !options.no_tune || options.retune;
   out.retune = options.retune;
   out.cancelled = [] { return interrupted().load(); };
+  out.cache_limit = options.cache_limit;
   out.verbose_plugin = verbosity.verbose && !verbosity.quiet;
   out.log = &console;
   out.progress = &console.progress();

@@ -21,6 +21,7 @@ struct ModelOptions {
   std::int64_t threads = 0;  ///< 0: as many as there are CPUs
   std::filesystem::path dump_hlo;
   bool pull = false;  ///< download ORG/NAME if it is not in the cache
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;
   bool no_cache = false, no_tune = false;
   bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
 };

@@ -134,10 +134,8 @@ Result<ExitCode> run(const CompileOptions& o) {
   }
   OrderedJson programs = OrderedJson::array();
   for (const ahead::ProgramReport& p : report.programs) programs.push_back(to_json(p));
-  ADDER_CHECK(print(
-      OrderedJson{{"target", target.name}, {"platform", report.platform}, {"programs", std::move(programs)}}
-          .dump() +
-      "\n"));
+  ADDER_CHECK(print(json_line(
+      {{"target", target.name}, {"platform", report.platform}, {"programs", std::move(programs)}})));
   return ExitCode::done;
 }
 

@@ -60,7 +60,7 @@ Result<ExitCode> run_conversion(const ConversionOptions& o, std::optional<DType>
   console.note(fmt::format("{} tensors, {} in {} file{}", report.tensors,
                            human_bytes(static_cast<double>(report.bytes)), report.files,
                            report.files == 1 ? "" : "s"));
-  ADDER_CHECK(print(o.json ? to_json(o, report).dump() + "\n" : o.out.string() + "\n"));
+  ADDER_CHECK(print(o.json ? json_line(to_json(o, report)) : o.out.string() + "\n"));
   return ExitCode::done;
 }
 

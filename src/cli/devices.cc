@@ -102,7 +102,7 @@ Status print_tuning(bool as_json) {
     text +=
         e.chosen.empty() ? fmt::format("\n  nothing chosen: times disagreed in {} runs\n", e.unsteady) : "\n";
   }
-  if (as_json) return print(OrderedJson{{"tuning", entries}}.dump() + "\n");
+  if (as_json) return print(json_line({{"tuning", entries}}));
   return print(text.empty() ? "nothing was autotuned yet: run a model, or adder devices --retune -m MODEL\n"
                             : text);
 }
@@ -144,7 +144,7 @@ Result<ExitCode> list(const DevicesOptions& o) {
 
   const Host host = Host::current();
   if (o.json) {
-    ADDER_CHECK(print(OrderedJson{{"host", to_json(host)}, {"plugins", plugins}}.dump() + "\n"));
+    ADDER_CHECK(print(json_line({{"host", to_json(host)}, {"plugins", plugins}})));
   } else {
     ADDER_CHECK(print(to_text(host)));
     for (const OrderedJson& plugin : plugins) ADDER_CHECK(print(to_text(plugin)));

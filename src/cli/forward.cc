@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <optional>
 
 #include "checkpoint/safetensors.h"
@@ -7,6 +8,7 @@
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
 #include "cli/text_input.h"
+#include "cli/outputs.h"
 #include "cli/token_list.h"
 #include "engine/session.h"
 #include "engine/snapshot.h"
@@ -105,12 +107,19 @@ Result<engine::State> on_device(const engine::Snapshot& snapshot, const engine::
   return engine::to_device({snapshot.state}, engine.config(), engine.client(), engine.device());
 }
 
+std::array<NamedFile, 2> outputs(const ForwardOptions& o) {
+  return {{{"--out", o.out}, {"--state-out", o.state_out}}};
+}
+
 Status check(const ForwardOptions& o) {
   if (o.ids.has_value() + o.ids_file.has_value() != 1)
     return fail(ErrorCode::invalid_argument, "give exactly one of --ids-file and --ids");
   if (o.ids) ADDER_CHECK(parse_numbers(*o.ids, "--ids"));
   ADDER_CHECK(parse_numbers(o.split, "--split"));
-  return {};
+  // A snapshot may replace the one it continues.
+  const NamedFile read[] = {{"--ids-file", o.ids_file.value_or("")}, {"--state-in", o.state_in}};
+  ADDER_CHECK(check_distinct(std::array{outputs(o)[0]}, read));
+  return check_distinct(outputs(o), std::span(read).first(1));
 }
 
 Result<ExitCode> run(const ForwardOptions& o) {
@@ -122,7 +131,9 @@ Result<ExitCode> run(const ForwardOptions& o) {
     print_error(pieces.error());
     return ExitCode::usage;
   }
+  ADDER_CHECK(check_writable(outputs(o)));
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
+  ADDER_CHECK(check_not_model(outputs(o), engine.checkpoint()));
   ADDER_TRY(const std::vector<std::int32_t> ids, check_token_ids(numbers, engine.config().vocab_size));
   ADDER_TRY(engine::Snapshot snapshot, initial(o, engine, console));
 
@@ -134,6 +145,7 @@ Result<ExitCode> run(const ForwardOptions& o) {
   ADDER_TRY(const engine::AllOutputs all, run_pieces(session, ids, *pieces));
 
   ADDER_TRY(snapshot.state, engine::to_host(session.state(), engine.config()));
+  ADDER_CHECK(engine.check_unchanged());
   ADDER_CHECK(write_result(o.out, ids, all, snapshot.state, engine.config()));
   if (!o.state_out.empty()) {
     snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());

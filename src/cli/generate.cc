@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
@@ -149,6 +150,16 @@ std::vector<std::int32_t> eos_ids(const checkpoint::Checkpoint& checkpoint, LogS
     out.resize(static_cast<std::size_t>(engine::kStopIds));
   }
   return out;
+}
+
+/// The flags were looked at before (check), so that what is wrong now the model's file says.
+Status check_suggestions(const SamplingOptions& sampling, const checkpoint::Checkpoint& checkpoint) {
+  Status valid = engine::validate(sampling);
+  if (valid) return valid;
+  Error error = std::move(valid).error();
+  const std::filesystem::path file = checkpoint.directory() / "generation_config.json";
+  return fail(ErrorCode::corrupt, fmt::format("{}: {}", file.string(), error.message),
+              "say what you want instead with a flag, such as --temp 0 or --top-p 1");
 }
 
 /// Without a tokenizer there is no text to end: ids go in, exactly -n ids come out.
@@ -341,6 +352,7 @@ Result<ExitCode> run(const GenerateOptions& o) {
     return fail(ErrorCode::invalid_argument, "--stop needs a tokenizer, and this model has none",
                 "name one with --tokenizer");
   const serve::TextOptions options = text_options(o, checkpoint, tokenizer != nullptr, console);
+  ADDER_CHECK(check_suggestions(options.sampling, checkpoint));
 
   Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = {}};
   if (!options.sampling.greedy()) outcome.seed = options.sampling.seed;
@@ -358,7 +370,8 @@ Result<ExitCode> run(const GenerateOptions& o) {
     if (!event) break;
     if (!o.json) ADDER_CHECK(stream.write(*event));
   }
-  ADDER_CHECK(print(o.json ? to_json(engine, outcome, generator, tokenizer != nullptr).dump() + "\n" : "\n"));
+  ADDER_CHECK(engine.check_unchanged());
+  ADDER_CHECK(print(o.json ? json_line(to_json(engine, outcome, generator, tokenizer != nullptr)) : "\n"));
   note_timings(console, o, engine, outcome, generator.timings());
   return generator.finish_reason() == serve::FinishReason::cancelled ? ExitCode::interrupted : ExitCode::done;
 }

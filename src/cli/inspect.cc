@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "checkpoint/auto_dtype.h"
 #include "checkpoint/check_values.h"
 #include "checkpoint/encoding.h"
@@ -188,7 +189,7 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   for (const auto& [spec, view] : checkpoint.entries())
     out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width, checkpoint::stored_type(view),
                        to_string(view.shape.dims), checkpoint::stored_size(view),
-                       std::filesystem::path(view.file).filename().string());
+                       printable(std::filesystem::path(view.file).filename().string()));
   return out;
 }
 
@@ -214,7 +215,7 @@ Result<ExitCode> run(const InspectOptions& o) {
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
   if (o.check) ADDER_CHECK(check_weights(checkpoint, console));
   const Findings findings = examine(checkpoint, console);
-  ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
+  ADDER_CHECK(print(o.json ? json_line(to_json(checkpoint, findings, o.tensors))
                            : to_text(checkpoint, findings, o.tensors)));
   return ExitCode::done;
 }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <exception>
+#include <sstream>
 
 #include "cli/arguments.h"
 #include "cli/console.h"
 #include "cli/help.h"
+#include "cli/last_words.h"
 #include "cli/program.h"
 
 namespace adder::cli {
@@ -33,11 +35,19 @@ std::string plainer(const std::string& message) {
                      in_quotes(message.substr(begin, range - begin)), message.substr(range + kRange.size()));
 }
 
+ExitCode print_result(const std::string& text) {
+  const Status printed = print(text);
+  if (printed) return ExitCode::done;
+  print_error(printed.error());
+  return ExitCode::failed;
+}
+
 /// CLI11's own outcome of parsing: help and version to stdout, mistakes to stderr.
 ExitCode report(const CLI::App& app, const CLI::ParseError& e, const Arguments& arguments) {
   if (e.get_exit_code() == 0) {
-    app.exit(e);
-    return ExitCode::done;
+    std::ostringstream text;
+    app.exit(e, text, text);
+    return print_result(text.str());
   }
   const std::string message = plainer(arguments.in_users_words(e.what()));
   const auto subs = app.get_subcommands();
@@ -62,19 +72,14 @@ ExitCode print_help(const CLI::App& app, const std::string& topic) {
   if (!about) return usage_error(understand(app, {topic}).error());
   // Not app.help(), which would answer for the subcommand that was named: `help`.
   const std::string name = topic.empty() ? "adder" : "adder " + topic;
-  if (Status printed = print(about->get_formatter()->make_help(about, name, CLI::AppFormatMode::Normal));
-      !printed) {
-    print_error(printed.error());
-    return ExitCode::failed;
-  }
-  return ExitCode::done;
+  return print_result(about->get_formatter()->make_help(about, name, CLI::AppFormatMode::Normal));
 }
 
 ExitCode run_program(const std::vector<std::string>& words) {
   Program program = make_program(help_width());
   CLI::App& app = *program.app;
   if (words.empty()) {
-    fmt::print(stderr, "{}", app.help());
+    print_note(app.help());
     return ExitCode::usage;
   }
   Result<Arguments> arguments = understand(app, words);
@@ -95,14 +100,11 @@ ExitCode run_program(const std::vector<std::string>& words) {
 }  // namespace adder::cli
 
 int main(int argc, char** argv) {
+  adder::cli::prepare_process();
   try {
     return static_cast<int>(adder::cli::run_program({argv + std::min(argc, 1), argv + argc}));
-  } catch (const std::exception& e) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, e.what(), "this is a bug in Adder: please report it"});
   } catch (...) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, "unknown failure", "this is a bug in Adder: please report it"});
+    adder::cli::print_error_of(std::current_exception());
   }
   return static_cast<int>(adder::cli::ExitCode::failed);
 }

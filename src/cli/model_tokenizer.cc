@@ -52,7 +52,7 @@ Found open_own(const TokenizerSearch& search, const checkpoint::Checkpoint& mode
   if (is_there(beside)) return some(Tokenizer::open(beside), beside.string());
   ADDER_TRY(const auto vocabulary, model.vocabulary());
   if (vocabulary)
-    return some(tokenizer::tokenizer_from_vocabulary(*vocabulary, model.directory().string()),
+    return some(tokenizer::tokenizer_from_vocabulary(*vocabulary, model.entries().front().view.file),
                 fmt::format("the weights file ({})", vocabulary->model));
   const std::optional<std::string> usual = usual_tokenizer(model);
   if (!usual || !search.hub) return std::nullopt;

@@ -140,7 +140,7 @@ Result<ExitCode> run(const PerplexityOptions& o) {
     const OrderedJson result{
         {"perplexity", s.perplexity()}, {"perplexity_error", s.error()}, {"nll", s.nll()},
         {"tokens", s.tokens()},         {"tokens_per_s", speed},         {"dtype", dtype_name(engine)}};
-    ADDER_CHECK(print(result.dump() + "\n"));
+    ADDER_CHECK(print(json_line(result)));
     return ExitCode::done;
   }
   ADDER_CHECK(print(fmt::format("perplexity {:.4f} ± {:.4f}, {:.5f} nats a token, {} tokens\n",

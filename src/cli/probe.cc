@@ -45,7 +45,7 @@ OrderedJson failure(std::string why, std::string hint = {}) {
 std::string report(const std::filesystem::path& path, std::string_view platform, bool verbose) {
   auto found = examine(path, platform, verbose);
   const OrderedJson json = found ? *std::move(found) : failure(found.error().message, found.error().hint);
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return to_text(json);
 }
 
 /// Never returns: the child ends without running the parent's destructors or a plugin's.
@@ -54,7 +54,7 @@ std::string report(const std::filesystem::path& path, std::string_view platform,
   try {
     text = report(path, platform, verbose);
   } catch (const std::exception& e) {
-    text = failure(e.what()).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    text = to_text(failure(e.what()));
   }
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(out, text.data() + done, text.size() - done);

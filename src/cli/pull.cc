@@ -47,7 +47,7 @@ Result<ExitCode> run(const PullCommandOptions& o) {
   ADDER_TRY(const hub::PullResult result,
             hub::pull(o.pull, hub::Environment::system(), {console, &interrupted()}, console.progress()));
   console.note(fmt::format("{}: {}", o.pull.id, summary(result)));
-  ADDER_CHECK(print(o.json ? to_json(result).dump() + "\n" : result.model.string() + "\n"));
+  ADDER_CHECK(print(o.json ? json_line(to_json(result)) : result.model.string() + "\n"));
   return ExitCode::done;
 }
 

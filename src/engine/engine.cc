@@ -95,7 +95,7 @@ Result<Engine> Engine::open(const EngineOptions& options) {
     tune_ms = tuning.ms;
   }
   if (!options.cache_dir.empty()) {
-    if (auto cache = pjrt::ExecutableCache::open(options.cache_dir)) {
+    if (auto cache = pjrt::ExecutableCache::open(options.cache_dir, options.cache_limit)) {
       programs.cache = *std::move(cache);
     } else {
       log(*options.log, LogLevel::warn, "no executable cache: {}", cache.error().message);
@@ -108,7 +108,11 @@ Result<Engine> Engine::open(const EngineOptions& options) {
 
 Status Engine::load() {
   ADDER_TRY(weights_, load_weights(checkpoint_, programs_->model(), client_, device_, *progress_));
-  return {};
+  return checkpoint_.check_unchanged();
+}
+
+Status Engine::check_unchanged() const {
+  return checkpoint_.store().source().is_shared() ? checkpoint_.check_unchanged() : Status();
 }
 
 std::int64_t Engine::weight_bytes() const {

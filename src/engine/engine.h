@@ -22,6 +22,7 @@ struct EngineOptions {
   std::string policy;  ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number
   bool tune = false;                ///< autotune (tuning.h), remembered in cache_dir; needs one
   bool retune = false;              ///< measure again what is remembered, and for a model of any size
   /// Asked while autotuning, from any thread; true ends open() with ErrorCode::cancelled.
@@ -40,6 +41,10 @@ class Engine {
   static Result<Engine> open(const EngineOptions& options);
   /// Uploads the weights. Call once, before the first session; may overlap with programs().
   Status load();
+
+  /// Whether the weights are still what was loaded: those that the device uses where they lie in their files
+  /// change when somebody writes over these. To be asked before results are handed out. Error: corrupt.
+  Status check_unchanged() const;
 
   const pjrt::Client& client() const { return client_; }
   const pjrt::Device& device() const { return device_; }

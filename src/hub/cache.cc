@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <fstream>
 #include <random>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "hub/os_error.h"
 #include "hub/select.h"
@@ -80,10 +79,7 @@ Status RepositoryCache::write_absent(std::string_view commit, std::string_view p
 
 Result<std::string> RepositoryCache::commit_of(std::string_view revision) const {
   if (is_commit(revision)) return std::string(revision);
-  std::ifstream in(ref(revision), std::ios::binary);
-  std::array<char, 80> buffer{};
-  in.read(buffer.data(), buffer.size());
-  std::string commit(buffer.data(), static_cast<std::size_t>(in.gcount()));
+  std::string commit = read_regular_file(ref(revision), 4096).value_or("");
   while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
   if (is_commit(commit)) return commit;
   if (commit.empty()) return fail(ErrorCode::not_found, ref(revision).string() + ": not there");

@@ -26,6 +26,7 @@ void ProgramPlan::add_extend(std::int64_t tokens, engine::ExtendSpec::Outputs ou
 }
 
 Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan) {
+  constexpr auto kIfThereAreThreads = std::launch::async | std::launch::deferred;  // else one after the other
   const auto start = Clock::now();
   StartUpTimes times{.tune_ms = engine.tune_ms()};
   engine::Programs& programs = engine.programs();
@@ -35,7 +36,7 @@ Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan) {
   };
   std::vector<std::future<Compiled>> compiling;
   const auto compile = [&](auto get) {
-    compiling.push_back(std::async(std::launch::async, [get, start] {
+    compiling.push_back(std::async(kIfThereAreThreads, [get, start] {
       const Result<engine::ProgramRef> program = get();
       return Compiled{program ? Status() : fail(program.error()), milliseconds_since(start)};
     }));

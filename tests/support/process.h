@@ -30,6 +30,8 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void send(int signal) const;
+  /// Whether it is over, without waiting.
+  bool ended();
   /// Waits until it has written to stdout; false if it ended, or the patience did, before that.
   bool wait_for_output(std::chrono::seconds patience);
   /// Waits until `text` is in what it wrote to stderr; false as above.
@@ -38,8 +40,6 @@ class Process {
   Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
 
  private:
-  bool ended();
-
   TemporaryFolder folder_;
   pid_t pid_ = -1;
   int status_ = 0;
