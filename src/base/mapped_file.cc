@@ -40,11 +40,16 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
     return fail(ErrorCode::invalid_argument,
                 fmt::format("{}: expected a regular file, found {}", path.string(),
                             S_ISDIR(info.st_mode) ? "a directory" : "something else"));
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) return MappedFile(path, nullptr, 0);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (data == MAP_FAILED) return system_failure(path, "map", errno);
-  return MappedFile(path, static_cast<const std::byte*>(data), size);
+  ADDER_TRY(const FileIdentity identity, identity_of(file.fd, path));
+  const auto size = static_cast<std::size_t>(identity.size);
+  void* data = nullptr;
+  if (size > 0) {
+    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+    if (data == MAP_FAILED) return system_failure(path, "map", errno);
+  }
+  MappedFile out(path, static_cast<const std::byte*>(data), size);
+  out.identity_ = identity;
+  return out;
 }
 
 MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)
@@ -52,6 +57,7 @@ MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::s
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      identity_(other.identity_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
@@ -59,6 +65,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   if (this != &other) {
     unmap();
     path_ = std::move(other.path_);
+    identity_ = other.identity_;
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }

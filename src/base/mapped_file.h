@@ -5,6 +5,7 @@
 #include <span>
 
 #include "adder/error.h"
+#include "base/file_identity.h"
 
 namespace adder {
 
@@ -32,6 +33,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
+  /// Which file it is, as it was when it was opened.
+  const FileIdentity& identity() const { return identity_; }
 
   /// Passes a hint for `range`, which must lie inside bytes(); other ranges are ignored. Widened to whole
   /// pages for sequential and narrowed to whole pages for dont_need, so that neighbours keep theirs.
@@ -42,6 +45,7 @@ class MappedFile {
   void unmap() noexcept;
 
   std::filesystem::path path_;
+  FileIdentity identity_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
