@@ -7,9 +7,11 @@
 
 #include "base/json.h"
 #include "checkpoint/encoding.h"
+#include "checkpoint/model_fingerprint.h"
 #include "checkpoint/quantize.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/interrupt.h"
 #include "engine/weights.h"
 #include "model/parameters.h"
 #include "model/state.h"
@@ -20,7 +22,7 @@ namespace {
 struct InspectOptions {
   std::optional<std::string> positional, model;  // one of them
   ConsoleOptions console;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, fingerprint = false;
 };
 
 struct Amount {
@@ -29,8 +31,9 @@ struct Amount {
 
 /// What `inspect` reports, computed once for both ways of printing.
 struct Findings {
-  std::map<std::string, Amount> stored;  ///< by element type, as the file names it
-  std::int64_t state_bytes = 0;          ///< of one sequence
+  std::map<std::string, Amount> stored;    ///< by element type, as the file names it
+  std::int64_t state_bytes = 0;            ///< of one sequence
+  std::optional<std::string> fingerprint;  ///< if asked for
   std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };
 
@@ -68,10 +71,6 @@ Findings examine(const checkpoint::Checkpoint& checkpoint) {
   return out;
 }
 
-std::string fingerprint(const checkpoint::Checkpoint& checkpoint) {
-  return fmt::format("{:016x}", checkpoint.fingerprint());
-}
-
 OrderedJson config_json(const checkpoint::ModelConfig& c) {
   const auto limit = [](double x) { return std::isfinite(x) ? OrderedJson(x) : OrderedJson("Infinity"); };
   return {{"d_model", c.d_model},
@@ -105,7 +104,6 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                   {"parameters", checkpoint.parameter_count()},
                   {"stored_bytes", checkpoint.stored_bytes()},
                   {"stored_dtypes", OrderedJson::object()},
-                  {"fingerprint", fingerprint(checkpoint)},
                   {"state_bytes_per_sequence", f.state_bytes},
                   {"memory_bytes",
                    {{"f32", memory(f.weight_bytes_f32)},
@@ -113,6 +111,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                     {"int8", memory(f.weight_bytes_int8)}}}};
   for (const auto& [dtype, amount] : f.stored)
     out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
+  if (f.fingerprint) out["fingerprint"] = *f.fingerprint;
   if (!with_tensors) return out;
   out["tensors"] = OrderedJson::array();
   for (const auto& [spec, view] : checkpoint.entries())
@@ -154,7 +153,7 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
     stored += fmt::format("{}{}: {} tensors, {}", stored.empty() ? "" : "; ", dtype, amount.tensors,
                           bytes(amount.bytes));
   line("stored", fmt::format("{} ({})", stored, checkpoint.format()));
-  line("fingerprint", fingerprint(checkpoint));
+  if (f.fingerprint) line("fingerprint", *f.fingerprint);
   line("state",
        fmt::format("{} bytes ({}) a sequence, at every length", f.state_bytes, bytes(f.state_bytes)));
   line("memory, f32", fmt::format("{} of weights and one state", bytes(f.weight_bytes_f32 + f.state_bytes)));
@@ -173,6 +172,15 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   return out;
 }
 
+Result<std::string> read_fingerprint(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  catch_interrupt();
+  ADDER_TRY(const std::uint64_t fingerprint,
+            checkpoint::fingerprint_of(checkpoint, {.memory = engine::default_cache_dir().parent_path(),
+                                                    .progress = &console.progress(),
+                                                    .stop = &interrupted()}));
+  return fmt::format("{:016x}", fingerprint);
+}
+
 Status check(const InspectOptions& o) {
   if (o.positional.has_value() + o.model.has_value() == 1) return {};
   return fail(ErrorCode::invalid_argument, "name one model: adder inspect DIR");
@@ -182,7 +190,10 @@ Result<ExitCode> run(const InspectOptions& o) {
   Console console(o.console);
   ADDER_TRY(const std::filesystem::path model, find_model(o.positional ? *o.positional : *o.model));
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
-  const Findings findings = examine(checkpoint);
+  Findings findings = examine(checkpoint);
+  if (o.fingerprint) {
+    ADDER_TRY(findings.fingerprint, read_fingerprint(checkpoint, console));
+  }
   ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
                            : to_text(checkpoint, findings, o.tensors)));
   return ExitCode::done;
@@ -197,6 +208,8 @@ Command declare_inspect(CLI::App& parent) {
   app.add_option("dir", o->positional, "checkpoint directory or weights file")->type_name("DIR|FILE");
   app.add_option("-m,--model", o->model, "the same")->type_name("DIR|FILE");
   app.add_flag("--tensors", o->tensors, "list every tensor");
+  app.add_flag("--fingerprint", o->fingerprint,
+               "what state snapshots know the model by; reads all weights the first time");
   app.add_flag("--json", o->json, "print one JSON object");
   add_console_options(app, o->console);
   return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
