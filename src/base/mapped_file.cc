@@ -13,16 +13,15 @@ namespace adder {
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   ADDER_TRY(Descriptor file, open_regular(path));
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return system_failure(path, "stat", errno);
-  const auto size = static_cast<std::size_t>(info.st_size);
+  ADDER_TRY(const FileIdentity identity, identity_of(file.get(), path));
+  const auto size = static_cast<std::size_t>(identity.size);
   void* data = nullptr;
   if (size > 0) {
     data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
     if (data == MAP_FAILED) return system_failure(path, "map", errno);
   }
   MappedFile out(path, std::move(file), static_cast<const std::byte*>(data), size);
-  out.modified_ = {info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  out.identity_ = identity;
   return out;
 }
 
@@ -32,7 +31,7 @@ MappedFile::MappedFile(std::filesystem::path path, Descriptor file, const std::b
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       file_(std::move(other.file_)),
-      modified_(other.modified_),
+      identity_(other.identity_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
@@ -41,7 +40,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     unmap();
     path_ = std::move(other.path_);
     file_ = std::move(other.file_);
-    modified_ = other.modified_;
+    identity_ = other.identity_;
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }
@@ -55,17 +54,13 @@ void MappedFile::unmap() noexcept {
 }
 
 Status MappedFile::check_unchanged() const {
-  struct stat info {};
-  if (::fstat(file_.get(), &info) != 0) return system_failure(path_, "stat", errno);
-  const auto now = static_cast<std::uint64_t>(info.st_size);
-  if (now == size_ && info.st_mtim.tv_sec == modified_.seconds &&
-      info.st_mtim.tv_nsec == modified_.nanoseconds)
-    return {};
+  ADDER_TRY(const FileIdentity now, identity_of(file_.get(), path_));
+  if (now.size == identity_.size && now.modified_ns == identity_.modified_ns) return {};
   return fail(
       ErrorCode::corrupt,
       fmt::format("{}: changed while it was being used ({} bytes before, {} now), so that results may "
                   "be wrong",
-                  path_.string(), size_, now),
+                  path_.string(), identity_.size, now.size),
       "run again; to replace a file that may be in use, write another and rename it");
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "adder/error.h"
+#include "base/file_identity.h"
 #include "base/files.h"
 
 namespace adder {
@@ -35,6 +36,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
+  /// Which file it is, as it was when it was opened.
+  const FileIdentity& identity() const { return identity_; }
 
   /// Whether the mapped file, by whatever name it goes now, has the size and the time of modification that it
   /// had when it was opened. Error: corrupt if not.
@@ -45,15 +48,12 @@ class MappedFile {
   void advise(std::span<const std::byte> range, Advice advice) const;
 
  private:
-  struct Time {
-    std::int64_t seconds = 0, nanoseconds = 0;
-  };
   MappedFile(std::filesystem::path path, Descriptor file, const std::byte* data, std::size_t size);
   void unmap() noexcept;
 
   std::filesystem::path path_;
+  FileIdentity identity_;
   Descriptor file_;  // kept, so that what is looked at later is the file that is mapped
-  Time modified_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "checkpoint/encoding.h"
-#include "checkpoint/fingerprint.h"
 #include "checkpoint/infer.h"
 #include "checkpoint/quantize.h"
 
@@ -165,16 +164,12 @@ Checkpoint::Checkpoint(fs::path directory, ModelConfig config, GenerationDefault
       generation_(std::move(generation)),
       store_(std::move(store)),
       entries_(std::move(entries)) {
-  Fingerprint print;
-  print.add(config_);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Entry& e = entries_[i];
     by_name_.emplace(e.spec.name, i);
     parameters_ += e.view.shape.elements();
     bytes_ += stored_size(e.view);
-    print.add(e.spec.name, e.view);
   }
-  fingerprint_ = print.value();
 }
 
 Result<TensorView> Checkpoint::tensor(std::string_view canonical) const {

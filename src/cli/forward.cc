@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "checkpoint/model_fingerprint.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
@@ -89,14 +90,19 @@ Status write_result(const std::filesystem::path& path, const std::vector<std::in
 }
 
 /// A snapshot to continue, or the beginning of everything.
-Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& engine, LogSink& log) {
+Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& engine, Console& console) {
   const DType dtype = engine.programs().model().weight_dtype;
-  const std::uint64_t fingerprint = engine.checkpoint().fingerprint();
+  std::uint64_t fingerprint = 0;  // all weights are read for it, so only where a snapshot asks
+  if (!o.state_in.empty() || !o.state_out.empty()) {
+    checkpoint::FingerprintOptions how{.progress = &console.progress(), .stop = &interrupted()};
+    if (!o.model.no_cache) how.memory = engine::default_cache_dir().parent_path();
+    ADDER_TRY(fingerprint, checkpoint::fingerprint_of(engine.checkpoint(), how));
+  }
   if (o.state_in.empty())
     return engine::Snapshot{.state = {}, .tokens = {}, .fingerprint = fingerprint, .weight_dtype = dtype};
   ADDER_TRY(engine::Snapshot snapshot, engine::read_snapshot(o.state_in, engine.config(), fingerprint));
   if (snapshot.weight_dtype != dtype)
-    adder::log(log, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
+    adder::log(console, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
                name(snapshot.weight_dtype), name(dtype));
   snapshot.weight_dtype = dtype;
   return snapshot;

@@ -10,9 +10,11 @@
 #include "checkpoint/auto_dtype.h"
 #include "checkpoint/check_values.h"
 #include "checkpoint/encoding.h"
+#include "checkpoint/model_fingerprint.h"
 #include "checkpoint/quantize.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/interrupt.h"
 #include "cli/model_source.h"
 #include "cli/model_tokenizer.h"
 #include "engine/weights.h"
@@ -25,7 +27,7 @@ namespace {
 struct InspectOptions {
   std::string model;
   ConsoleOptions console;
-  bool json = false, tensors = false, check = false;
+  bool json = false, tensors = false, check = false, fingerprint = false;
 };
 
 struct Amount {
@@ -38,6 +40,7 @@ struct Findings {
   std::int64_t state_bytes = 0;          ///< of one sequence
   DType own_dtype = DType::f32;          ///< what --dtype auto resolves to
   std::string tokenizer;                 ///< where it is, or why there is none
+  std::optional<std::string> fingerprint;  ///< if asked for
   std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };
 
@@ -84,10 +87,6 @@ Findings examine(const checkpoint::Checkpoint& checkpoint, Console& console) {
   return out;
 }
 
-std::string fingerprint(const checkpoint::Checkpoint& checkpoint) {
-  return fmt::format("{:016x}", checkpoint.fingerprint());
-}
-
 OrderedJson config_json(const checkpoint::ModelConfig& c) {
   const auto limit = [](double x) { return std::isfinite(x) ? OrderedJson(x) : OrderedJson("Infinity"); };
   return {{"d_model", c.d_model},
@@ -123,7 +122,6 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                   {"stored_dtypes", OrderedJson::object()},
                   {"dtype", dtype_name(f.own_dtype)},
                   {"tokenizer", f.tokenizer},
-                  {"fingerprint", fingerprint(checkpoint)},
                   {"state_bytes_per_sequence", f.state_bytes},
                   {"memory_bytes",
                    {{"f32", memory(f.weight_bytes_f32)},
@@ -131,6 +129,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                     {"int8", memory(f.weight_bytes_int8)}}}};
   for (const auto& [dtype, amount] : f.stored)
     out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
+  if (f.fingerprint) out["fingerprint"] = *f.fingerprint;
   if (!with_tensors) return out;
   out["tensors"] = OrderedJson::array();
   for (const auto& [spec, view] : checkpoint.entries())
@@ -173,7 +172,7 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                           bytes(amount.bytes));
   line("stored", fmt::format("{} ({})", stored, checkpoint.format()));
   line("tokenizer", f.tokenizer);
-  line("fingerprint", fingerprint(checkpoint));
+  if (f.fingerprint) line("fingerprint", *f.fingerprint);
   line("state",
        fmt::format("{} bytes ({}) a sequence, at every length", f.state_bytes, bytes(f.state_bytes)));
   const std::pair<DType, std::int64_t> memory[] = {
@@ -191,6 +190,15 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                        to_string(view.shape.dims), checkpoint::stored_size(view),
                        printable(std::filesystem::path(view.file).filename().string()));
   return out;
+}
+
+Result<std::string> read_fingerprint(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  catch_interrupt();
+  ADDER_TRY(const std::uint64_t fingerprint,
+            checkpoint::fingerprint_of(checkpoint, {.memory = engine::default_cache_dir().parent_path(),
+                                                    .progress = &console.progress(),
+                                                    .stop = &interrupted()}));
+  return fmt::format("{:016x}", fingerprint);
 }
 
 /// Reads all weights; what is wrong with them as one error.
@@ -214,7 +222,10 @@ Result<ExitCode> run(const InspectOptions& o) {
   ADDER_TRY(const std::filesystem::path model, find_model(o.model, Fetch::ask, console));
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
   if (o.check) ADDER_CHECK(check_weights(checkpoint, console));
-  const Findings findings = examine(checkpoint, console);
+  Findings findings = examine(checkpoint, console);
+  if (o.fingerprint) {
+    ADDER_TRY(findings.fingerprint, read_fingerprint(checkpoint, console));
+  }
   ADDER_CHECK(print(o.json ? json_line(to_json(checkpoint, findings, o.tensors))
                            : to_text(checkpoint, findings, o.tensors)));
   return ExitCode::done;
@@ -234,6 +245,8 @@ Command declare_inspect(CLI::App& parent) {
       ->type_name("MODEL");
   app.add_flag("--tensors", o->tensors, "list every tensor");
   app.add_flag("--check", o->check, "read all weights too: fail where one is infinite, NaN, or overflows");
+  app.add_flag("--fingerprint", o->fingerprint,
+               "what state snapshots know the model by; reads all weights the first time");
   app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
   app.footer(examples({"adder inspect models/austen-3.6m", "adder inspect model.gguf --tensors"}));

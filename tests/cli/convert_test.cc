@@ -26,10 +26,11 @@ TEST_F(Convert, WritesADirectoryAndSaysWhatIsInIt) {
   EXPECT_EQ(result["out"], in_folder("out"));
   EXPECT_EQ(result["tensors"], 29);
   EXPECT_GT(result["files"], 1);
-  const Json inspected = json({"inspect", in_folder("out")});
+  const Json inspected = json({"inspect", in_folder("out"), "--fingerprint"});
   EXPECT_EQ(inspected["dialect"], "Hugging Face");
   EXPECT_EQ(inspected["config"]["vocab_size"], 501);
-  EXPECT_EQ(inspected["fingerprint"], json({"inspect", golden("mamba-ssm-tiny")})["fingerprint"]);
+  EXPECT_EQ(inspected["fingerprint"],
+            json({"inspect", golden("mamba-ssm-tiny"), "--fingerprint"})["fingerprint"]);
   const Outcome plain = adder({"convert", golden("hf-tiny"), in_folder("plain")});
   ASSERT_EQ(plain.exit_code, 0) << plain.err;
   EXPECT_EQ(plain.out, in_folder("plain") + "\n");

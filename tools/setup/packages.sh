@@ -5,7 +5,7 @@
 build_packages=(
   g++:g++ cmake:cmake ninja-build:ninja ccache:ccache git:git pkg-config:pkg-config ca-certificates
   python3 python3-venv nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev
-  libzip-dev libcurl4-openssl-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
+  libzip-dev libxxhash-dev libcurl4-openssl-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
 )
 test_packages=(gnuplot-nox:gnuplot)  # draws the figures of adder bench --suite paper
 format_packages=(clang-format-16:clang-format-16)
