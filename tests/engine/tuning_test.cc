@@ -19,9 +19,7 @@ namespace {
 
 using adder::testing::read_file;
 using adder::testing::TempDirectory;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::UnorderedElementsAre;
+using ::testing::HasSubstr;
 
 struct TuningTest : op::OpTest {
   /// Products of 256 KiB and more in f32; in int8 the head alone.
