@@ -36,6 +36,7 @@ struct TuningTest : op::OpTest {
     out.folder = folder.path();
     out.least_bytes = 0;
     out.most_spread = std::numeric_limits<double>::infinity();
+    out.patience = std::chrono::hours(1);
     return out;
   }
   static Result<Tuning> tune_on(const pjrt::Client& client, DType dtype, const TuningOptions& options) {
