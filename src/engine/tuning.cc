@@ -30,7 +30,6 @@ constexpr std::int64_t kWorkingSet = 64 << 20;  // beyond the caches of the mach
 constexpr std::int64_t kMostCopies = 24;
 constexpr int kRounds = 12;
 constexpr double kHopeless = 2.5, kWorthwhile = 0.97;  // relative to the best, to the policy's own
-constexpr std::chrono::seconds kPatience{120};         // with another process that tunes
 
 /// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [1,1].
 /// Throws BuildError.
@@ -342,7 +341,7 @@ class TuningRun {
   Result<bool> wait_for_turn(std::optional<FileLock>& lock) {
     std::error_code ignored;  // then locking says what is wrong
     std::filesystem::create_directories(t_.options.folder, ignored);
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + t_.options.patience;
     std::optional<StepsScope> waiting;
     while (true) {
       auto held = FileLock::try_acquire(tuning_lock(t_.options.folder));
@@ -357,7 +356,7 @@ class TuningRun {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     log(*t_.options.log, LogLevel::warn,
-        "another adder has been autotuning for {} s: this run goes on with the defaults", kPatience.count());
+        "another adder has been autotuning for {} s: this run goes on with the defaults", t_.options.patience.count());
     return false;
   }
 

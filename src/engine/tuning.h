@@ -4,6 +4,7 @@
 // there is ("spellings" in the code), this times each on the real shapes, on this device, once, and remembers
 // the answers in a file beside the executable cache.
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -89,6 +90,7 @@ struct TuningOptions {
   /// is not remembered. After kMostUnsteady such runs the policy's own is taken without measuring.
   double most_spread = 1.25;
   static constexpr int kMostUnsteady = 3;
+  std::chrono::seconds patience{120};  ///< with another process that is autotuning
   /// Asked between one run of one variant and the next, from any thread.
   std::function<bool()> cancelled = [] { return false; };
   LogSink* log = &null_log();

@@ -20,9 +20,7 @@ namespace {
 
 using adder::testing::read_file;
 using adder::testing::TempDirectory;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::UnorderedElementsAre;
+using ::testing::HasSubstr;
 
 struct TuningTest : op::OpTest {
   /// Products of 256 KiB and more in f32; in int8 the head alone.
@@ -40,6 +38,7 @@ struct TuningTest : op::OpTest {
     out.folder = folder.path();
     out.least_bytes = 0;
     out.most_spread = std::numeric_limits<double>::infinity();
+    out.patience = std::chrono::hours(1);
     return out;
   }
   static Result<Tuning> tune_on(const pjrt::Client& client, DType dtype, const TuningOptions& options) {
