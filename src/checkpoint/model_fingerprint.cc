@@ -33,20 +33,20 @@ std::uint64_t layout_of(const Checkpoint& checkpoint) {
 
 /// What an answer is remembered by; empty if there are no files, or not for these to be remembered.
 std::string key_of(const Checkpoint& checkpoint) {
-  const std::vector<OpenFile> files = checkpoint.store().source().files();
+  const std::vector<const MappedFile*> files = checkpoint.store().source().files();
   if (files.empty()) return {};
   std::string out = fmt::format("adder-fingerprint {}\nlayout {:016x}\n", kScheme, layout_of(checkpoint));
-  for (const OpenFile& file : files)
-    out += fmt::format("file {} {} {} {} {}\n", file.identity.device, file.identity.inode, file.identity.size,
-                       file.identity.modified_ns, file.identity.changed_ns);
+  for (const MappedFile* file : files)
+    out += fmt::format("file {} {} {} {} {}\n", file->identity().device, file->identity().inode, file->identity().size,
+                       file->identity().modified_ns, file->identity().changed_ns);
   return out;
 }
 
 /// Whether each file is in the state in which it was opened.
-bool are_unchanged(const std::vector<OpenFile>& files) {
-  return std::all_of(files.begin(), files.end(), [](const OpenFile& file) {
-    const Result<FileIdentity> now = identity_of(file.path);
-    return now && *now == file.identity;
+bool are_unchanged(const std::vector<const MappedFile*>& files) {
+  return std::all_of(files.begin(), files.end(), [](const MappedFile* file) {
+    const Result<FileIdentity> now = identity_of(file->path());
+    return now && *now == file->identity();
   });
 }
 
@@ -118,14 +118,14 @@ std::int64_t clock_ns() {
 Result<std::uint64_t> fingerprint_of(const Checkpoint& checkpoint, const FingerprintOptions& options) {
   const std::string key = options.memory.empty() ? std::string() : key_of(checkpoint);
   if (key.empty()) return compute(checkpoint, options);
-  const std::vector<OpenFile> files = checkpoint.store().source().files();
+  const std::vector<const MappedFile*> files = checkpoint.store().source().files();
   const fs::path file = memory_file(options.memory, key);
   if (are_unchanged(files))
     if (const auto known = recall(file, key)) return *known;
   const std::int64_t now = options.now_ns ? *options.now_ns : clock_ns();
   ADDER_TRY(const std::uint64_t fingerprint, compute(checkpoint, options));
   const bool settled = std::all_of(files.begin(), files.end(),
-                                   [&](const OpenFile& open) { return open.identity.is_settled(now); });
+                                   [&](const MappedFile* open) { return open->identity().is_settled(now); });
   if (settled && are_unchanged(files)) remember(file, key, fingerprint);
   return fingerprint;
 }

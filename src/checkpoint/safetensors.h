@@ -47,7 +47,6 @@ class SafetensorsFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const override { return content_.tensors; }
   const TensorView* find(std::string_view name) const override;
   std::string format() const override { return "safetensors"; }
-  std::vector<OpenFile> files() const override { return {{file_->path(), file_->identity()}}; }
   void release(const TensorView& view) const override;
 
   std::shared_ptr<const std::byte> share(const TensorView& view) const override;

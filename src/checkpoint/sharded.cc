@@ -102,13 +102,6 @@ std::string ShardedSource::format() const {
   return fmt::format("{}, {} shards", shards_.front()->format(), shards_.size());
 }
 
-std::vector<OpenFile> ShardedSource::files() const {
-  std::vector<OpenFile> out;
-  for (const auto& shard : shards_)
-    for (const OpenFile& file : shard->files()) out.push_back(file);
-  return out;
-}
-
 void ShardedSource::release(const TensorView& view) const {
   const auto it = by_name_.find(view.name);
   if (it != by_name_.end()) shards_[shard_of_[it->second]]->release(view);
