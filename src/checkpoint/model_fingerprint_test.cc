@@ -105,9 +105,10 @@ TEST_F(ModelFingerprint, AModificationTimePutBackDoesNotHelp) {
 
 TEST_F(ModelFingerprint, AnotherConfigOfTheSameFileIsAnotherModel) {
   const Answer before = ask();
-  Json config = Json::parse(read_file(model() / "config.json"));
-  config["layer_norm_epsilon"] = 3e-5;
-  write_file(model() / "config.json", config.dump());
+  std::string config = read_file(model() / "config.json");  // Python's JSON, with Infinity
+  const std::string field = "\"layer_norm_epsilon\": ";
+  ASSERT_NE(config.find(field), config.npos);
+  write_file(model() / "config.json", config.insert(config.find(field) + field.size(), "3"));
   const Answer after = ask();
   EXPECT_NE(after.value, before.value);
   EXPECT_GT(after.bytes_read, 0u);
@@ -140,7 +141,7 @@ TEST_F(ModelFingerprint, ADamagedMemoryIsNoMemory) {
   const Answer first = ask();
   const fs::path file = fs::directory_iterator(memory() / "fingerprints")->path();
   const std::string good = read_file(file);
-  for (std::size_t i = 0; i <= good.size(); ++i) {
+  for (std::size_t i = 0; i <= good.size(); i += i + 7 < good.size() ? 7 : 1) {
     std::string bad = good;
     if (i < good.size())
       bad[i] = static_cast<char>(bad[i] ^ 1);
