@@ -56,9 +56,11 @@ LayerOut mixer(const Mamba2Config& c, const Policy& policy, const LayerParams<Va
 
   part.next("gates");
   Value delta = softplus(parts[1] + w.dt_bias);  // [B,T,H]
-  if (c.dt_min > 0) delta = hlo::max(delta, c.dt_min);
-  if (c.dt_max < std::numeric_limits<double>::infinity()) delta = hlo::min(delta, c.dt_max);
-  delta = delta * valid(place.lengths, t);  // 0 on padding
+  Value limited = delta;
+  if (c.dt_min > 0) limited = hlo::max(limited, c.dt_min);
+  if (c.dt_max < std::numeric_limits<double>::infinity()) limited = hlo::min(limited, c.dt_max);
+  delta = hlo::where(ne(delta, delta), delta, limited);  // XLA's CPU compiler makes a limit of NaN
+  delta = delta * valid(place.lengths, t);               // 0 on padding
   part.next("ssd");
   ssm::Form form = policy.scan;
   form.precision = policy.precision;

@@ -102,7 +102,7 @@ struct Quantised {
 };
 Quantised quantise_rows(const Policy& policy, Value x) {
   // A row of zeros stays one. Divided element by element: a reciprocal would be a program of its own.
-  Value scale = hlo::max(row_max_abs(policy, x), 1e-30) * (1.0 / 127.0);
+  Value scale = row_max_abs(policy, x, 1e-30F) * (1.0 / 127.0);
   return {convert(round_nearest_even(x / scale), DType::s8), scale};
 }
 

@@ -1,5 +1,6 @@
 #include "model/reductions.h"
 
+#include <bit>
 #include <functional>
 
 #include "hlo/arith.h"
@@ -51,8 +52,14 @@ Value row_sum_of_squares(const Policy& policy, Value x) {
   return reduce_rows(policy, x * x, Reduction::add, [](Value y) { return hlo::max(y, 0); });
 }
 
-Value row_max_abs(const Policy& policy, Value x) {
-  return reduce_rows(policy, abs(x), Reduction::maximum, [](Value y) { return abs(y); });
+Value row_max_abs(const Policy& policy, Value x, float least) {
+  const auto bits = [&](std::int64_t pattern, const Dims& dims) {
+    return constant_int(x.function(), DType::s32, pattern, dims);
+  };
+  const auto magnitude = [&](Value y) { return and_(y, bits(0x7FFFFFFF, y.dims())); };
+  Value largest = reduce_rows(policy, magnitude(bitcast_convert(x, DType::s32)), Reduction::maximum, magnitude);
+  return bitcast_convert(maximum(largest, bits(std::bit_cast<std::int32_t>(least), largest.dims())),
+                         DType::f32);
 }
 
 Value once(Value x) { return optimization_barrier({x})[0]; }

@@ -112,6 +112,22 @@ TEST_F(NotFinite, NarrowWeightsAreReportedToo) {
     }
 }
 
+// The limits of dt must not make a number of it.
+TEST_F(NotFinite, LimitsOfDtHideNothing) {
+  const adder::testing::TempDirectory dir;
+  write_changed(dir.path(), "limits-bias-tiny", "backbone.layers.1.mixer.dt_bias", 1, kNaN);
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    Ids tokens;
+    Error error;
+    generate_until_failure(engine(plugin, dir.path()), {5, 6},
+                           {.sampling = {{.temperature = 0}}, .stop_ids = {}, .max_tokens = {40}}, &tokens,
+                           &error);
+    EXPECT_EQ(tokens, Ids{});
+    expect_reported(error, "the logits at position 1");
+  }
+}
+
 TEST_F(NotFinite, WhatWasChosenBeforeIsGiven) {
   const std::string golden = "grouped-sharded-bf16-tiny";  // its head is not its embedding
   const Ids prompt{1, 2, 3};
