@@ -18,7 +18,7 @@ class Input : public CliTest {
   static Outcome shell(const std::string& line) {
     return Process("/bin/bash", {"-c", line},
                    {{"ADDER", ADDER_BINARY},
-                    {"MODEL", demo_model()},
+                    {"MODEL", demo_model().string()},
                     {"PROMPT", kPrompt},
                     {"ADDER_CACHE", ADDER_TEST_CACHE},
                     {"ADDER_PLUGIN", test_plugin()},
