@@ -10,7 +10,8 @@ if(ADDER_PLUGIN_DIR)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/models/austen-3.6m DESTINATION share/adder/models)
 install(FILES README.md CHANGELOG.md DESTINATION share/doc/adder)
-install(DIRECTORY docs DESTINATION share/doc/adder FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs DESTINATION share/doc/adder FILES_MATCHING PATTERN "*.md"
+        PATTERN "figures" EXCLUDE PATTERN "screenshots" EXCLUDE)
 install(FILES LICENSE DESTINATION share/doc/adder RENAME copyright)
 
 # The manual page and the completions are printed by the program, from the table that it parses with.

@@ -28,9 +28,10 @@ make_tarball() {
   begin "making the tarball" "is the disk full? It takes about 500 MB for a moment"
   rm -rf "$stage" "$out"/adder-*.tar.gz
   cmake --install "$tree" --prefix "$stage" --strip >"$(log_file install)" 2>&1 || show_log install
-  mkdir -p "$stage/lib/adder/runtime"
+  mkdir -p "$stage/lib/adder/runtime/copyright"
   while read -r library; do
     cp -L "$library" "$stage/lib/adder/runtime/"
+    copy_copyright "$library" "$stage/lib/adder/runtime/copyright"
   done < <(carried_libraries "$stage/bin/adder")
   # RPATH, not RUNPATH: it must also hold for what these libraries need in turn, and for plugins.
   # shellcheck disable=SC2016  # the loader expands it
@@ -38,6 +39,14 @@ make_tarball() {
   say "the tarball needs glibc $(needed_glibc "$stage") or newer, and no other library"
   tar -C "$out/work" --owner=0 --group=0 --numeric-owner -czf "$out/.$name.tar.gz" "$name"
   mv "$out/.$name.tar.gz" "$out/$name.tar.gz"
+}
+
+# copy_copyright LIBRARY FOLDER: what its Debian package says about its license.
+copy_copyright() {
+  local package
+  package=$(dpkg-query -S "$(readlink -f "$1")" 2>/dev/null || dpkg-query -S "*/${1##*/}")
+  package=${package%%:*}
+  cp -L "/usr/share/doc/$package/copyright" "$2/$package"
 }
 
 # needed_glibc FOLDER: the newest version of glibc whose symbols anything in it asks for.
