@@ -104,9 +104,12 @@ TEST_F(StateLaws, NeighboursPaddingAndSlotDoNotMatter) {
   }
 }
 
-TEST_F(StateLaws, RowsOfABatchGenerateAsAlone) {
+struct StateLawsAs : StateLaws, testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Policies, StateLawsAs, testing::Values("", "cuda"));
+
+TEST_P(StateLawsAs, RowsOfABatchGenerateAsAlone) {
   std::mt19937 random(5);
-  const Engine& e = engine(golden_dir("hf-tiny"));
+  const Engine& e = engine(plugins().front(), golden_dir("hf-tiny"), GetParam());
   const Rows prompts{random_ids(random, 9, 512), random_ids(random, 2, 512), random_ids(random, 30, 512)};
   const std::vector<SamplingOptions> sampling{
       {.temperature = 0}, {.temperature = 0.9, .seed = 3}, {.temperature = 1.2, .top_k = 0, .seed = 4}};

@@ -56,16 +56,19 @@ TEST_P(Parity, GreedyTokensAreEqual) {
   }
 }
 
+std::string parity_name(const testing::TestParamInfo<Parity::ParamType>& info) {
+  std::string name = std::get<0>(info.param);
+  const std::string policy = std::get<1>(info.param);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return policy.empty() ? name : name + "_as_" + policy;
+}
+
 INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
                          testing::Combine(testing::Values("hf-tiny", "grouped-sharded-bf16-tiny",
                                                           "limits-bias-tiny", "odd-shapes-f16-tiny",
                                                           "mamba-ssm-tiny"),
-                                          testing::Values("", "plain", "cuda")),
-                         [](const auto& info) {
-                           std::string name = std::get<0>(info.param), policy = std::get<1>(info.param);
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return policy.empty() ? name : name + "_as_" + policy;
-                         });
+                                          testing::Values("", "plain", "cuda", "tpu")),
+                         parity_name);
 
 struct Demo : EngineTest {};
 
