@@ -124,6 +124,8 @@ def torch_seeds():
     state["nothing"] = rebuilt(halves, 0, (0, 2), (2, 1))
     for protocol in (2, 4):
         put("pickle_fuzz", f"state-{protocol}", pickled(state, protocol))
+    negated = Call(utils._rebuild_tensor_v2, floats, 0, (6,), (1,), False, collections.OrderedDict(), {"neg": True})
+    put("pickle_fuzz", "negated", pickled({"x": negated}))
     values = [None, True, 1, -70000, 2**40, 1.5, "text", b"bytes", (1, 2), {"key": [1, 2, 3]}]
     values.append(values)
     put("pickle_fuzz", "values", pickled(values, 4))
@@ -353,6 +355,79 @@ def profile_seeds():
     put("profile_fuzz", "cut-short", b"x" + field(1, plane)[:-3])
 
 
+# State snapshots
+
+
+def snapshot_seeds():
+    """Of the model in snapshot_fuzz.cc; the program puts the checksum in, which needs XXH3."""
+    name = "snapshot_fuzz"
+    layers, ssm, conv, tokens = 2, [1, 2, 2], [6, 2], [1, 6, 0]
+
+    def snapshot(version="2", state=None, ids=tokens, **changes):
+        metadata = {
+            "checksum": "0" * 32,
+            "dtype": "f32",
+            "fingerprint": "0123456789abcdef",
+            "format": "adder-state",
+            "position": str(len(ids)),
+            "version": version,
+            **changes,
+        }
+        header, data = {"__metadata__": metadata}, b""
+        tensors = [(f"ssm_state.{i}", "F32", ssm, state or [0.5] * 4) for i in range(layers)]
+        tensors += [(f"conv_state.{i}", "F32", conv, [-1.0] * 12) for i in range(layers)]
+        tensors.append(("tokens", "I32", [len(ids)], ids))
+        for key, dtype, shape, values in tensors:
+            raw = struct.pack(f"<{len(values)}{'f' if dtype == 'F32' else 'i'}", *values)
+            header[key] = tensor(dtype, shape, len(data), len(data) + len(raw))
+            data += raw
+        return safetensors(header, data)
+
+    put(name, "whole", snapshot())
+    put(name, "empty", snapshot(ids=[]))
+    put(name, "bf16", snapshot(dtype="bf16"))
+    put(name, "newer", snapshot(version="3"))
+    put(name, "another-model", snapshot(fingerprint="0" * 16))
+    put(name, "infinite", snapshot(state=[float("inf")] * 4))
+    put(name, "unknown-token", snapshot(ids=[7]))
+    put(name, "far-position", snapshot(position=str(2**62)))
+
+
+# generation_config.json
+
+
+def generation_config_seeds():
+    name = "generation_config_fuzz"
+    put(name, "whole", compact({
+        "do_sample": True, "temperature": 0.7, "top_k": 50, "top_p": 0.9, "min_p": 0.05,
+        "repetition_penalty": 1.1, "max_new_tokens": 100, "eos_token_id": [0, 2], "bos_token_id": 1,
+    }))
+    put(name, "greedy", compact({"do_sample": False, "eos_token_id": 0}))
+    put(name, "nulls", compact({"temperature": None, "top_k": None, "eos_token_id": None}))
+    put(name, "out-of-range", compact({"temperature": -1, "top_p": 2, "eos_token_id": -5}))
+    put(name, "huge", '{"temperature":1e308,"top_k":1e30,"repetition_penalty":1e-45}')
+    put(name, "not-finite", '{"temperature":NaN,"top_p":Infinity}')
+
+
+# Entries of the executable cache
+
+
+def executable_cache_seeds():
+    """Of the key in executable_cache_fuzz.cc; the program puts the checksum in."""
+    name = "executable_cache_fuzz"
+
+    def entry(payload, version=1, context=b"context", program=b"program", sizes=None):
+        sizes = sizes or (len(context), len(program), len(payload))
+        head = b"ADDERPJX" + struct.pack("<IIQQQ", version, 0, *sizes)
+        return head + context + program + payload + bytes(8)
+
+    put(name, "whole", entry(b"an executable"))
+    put(name, "empty", entry(b""))
+    put(name, "newer", entry(b"an executable", version=2))
+    put(name, "another-key", entry(b"an executable", program=b"prograM"))
+    put(name, "sizes-overflow", entry(b"", sizes=(2**64 - 1, 2**64 - 1, 2)))
+
+
 if __name__ == "__main__":
     safetensors_seeds()
     torch_seeds()
@@ -361,3 +436,6 @@ if __name__ == "__main__":
     tokenizer_seeds()
     suite_seeds()
     profile_seeds()
+    snapshot_seeds()
+    generation_config_seeds()
+    executable_cache_seeds()

@@ -1,79 +1,72 @@
 #include "base/atomic_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <random>
-#include <system_error>
 #include <utility>
+
+#include "base/leftovers.h"
 
 namespace adder {
 namespace {
 
 namespace fs = std::filesystem;
 
-tl::unexpected<Error> system_failure(const fs::path& path, const char* what, int code) {
-  ErrorCode kind = ErrorCode::internal;
-  if (code == ENOENT || code == ENOTDIR) kind = ErrorCode::not_found;
-  if (code == ENOSPC || code == EDQUOT || code == EFBIG) kind = ErrorCode::resource_exhausted;
-  return fail(kind,
-              fmt::format("{}: cannot {}: {}", path.string(), what, std::generic_category().message(code)));
-}
+constexpr std::string_view kSuffix = "tmp";
 
-fs::path directory_of(const fs::path& target) {
-  return target.has_parent_path() ? target.parent_path() : fs::path(".");
-}
-
-// Makes the rename itself durable. Some file systems refuse to sync a directory; the content is safe anyway.
-void sync_directory(const fs::path& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
+Status check_target(const fs::path& target) {
+  ADDER_TRY(const fs::file_type type, type_of(target));
+  if (type != fs::file_type::not_found && type != fs::file_type::regular)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}: cannot write here: expected a regular file or nothing, found {}",
+                            target.string(), name(type)));
+  if (!target.has_filename())
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("\"{}\": expected the name of a file", target.string()));
+  return {};
 }
 
 }  // namespace
 
-Result<AtomicFile> AtomicFile::create(const fs::path& target) {
-  std::error_code ignored;
-  const fs::file_status status = fs::status(target, ignored);
-  if (fs::exists(status) && !fs::is_regular_file(status))
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: cannot write here: it exists and is not a regular file", target.string()));
-  if (!target.has_filename())
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("\"{}\": expected the name of a file", target.string()));
-  std::random_device random;
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    fs::path temporary =
-        directory_of(target) / fmt::format(".{}.{:08x}.tmp", target.filename().string(), random());
-    // O_EXCL instead of mkstemp: the mode must follow the user's umask, as for a file written directly.
-    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) return AtomicFile(target, std::move(temporary), fd);
-    if (errno != EEXIST) return system_failure(target, "create a temporary file beside it", errno);
+Status AtomicFile::check(const fs::path& target) {
+  ADDER_CHECK(check_target(target));
+  if (Status folder = check_folder_writable(folder_of(target)); !folder) {
+    Error error = std::move(folder).error();
+    error.message = fmt::format("{}: cannot write here: {}", target.string(), error.message);
+    return fail(std::move(error));
   }
-  return system_failure(target, "create a temporary file beside it", EEXIST);
+  return {};
 }
 
-AtomicFile::AtomicFile(fs::path target, fs::path temporary, int fd)
-    : target_(std::move(target)), temporary_(std::move(temporary)), fd_(fd) {}
+Result<AtomicFile> AtomicFile::create(const fs::path& target) {
+  ADDER_CHECK(check_target(target));
+  const std::string own = target.filename().string();
+  sweep_leftovers(folder_of(target), own, kSuffix);
+  auto made = make_unfinished_file(folder_of(target), own, kSuffix);
+  if (!made) {
+    made.error().message = fmt::format("{}: {}", target.string(), made.error().message);
+    return fail(std::move(made).error());
+  }
+  return AtomicFile(target, std::move(made->path), std::move(made->lock));
+}
+
+AtomicFile::AtomicFile(fs::path target, fs::path temporary, Descriptor file)
+    : target_(std::move(target)), temporary_(std::move(temporary)), file_(std::move(file)) {}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
-      fd_(std::exchange(other.fd_, -1)),
+      file_(std::move(other.file_)),
       written_(other.written_) {}
 
 AtomicFile::~AtomicFile() {
-  if (fd_ >= 0) ::close(fd_);
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return system_failure(target_, "write", errno);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
@@ -85,13 +78,13 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
 Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
 
 Status AtomicFile::commit() {
-  if (fd_ < 0)
+  if (file_.get() < 0)
     return fail(ErrorCode::failed_precondition, target_.string() + ": already committed or moved from");
-  if (::fsync(fd_) != 0) return system_failure(target_, "sync", errno);
-  if (::close(std::exchange(fd_, -1)) != 0) return system_failure(target_, "close", errno);
+  if (::fsync(file_.get()) != 0) return system_failure(target_, "sync", errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_failure(target_, "rename", errno);
   temporary_.clear();
-  sync_directory(directory_of(target_));
+  file_ = Descriptor();  // only now, since its lock keeps the name from sweepers; fsync has told all
+  sync_folder(folder_of(target_));
   return {};
 }
 

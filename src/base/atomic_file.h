@@ -8,15 +8,19 @@
 #include <string_view>
 
 #include "adder/error.h"
+#include "base/files.h"
 
 namespace adder {
 
 /// Writes a file so that its name holds either the old content or the whole new one, even across a crash:
 /// bytes go to a temporary file beside the target, which commit() syncs and renames over it.
-/// Destroying it without a successful commit() removes the temporary file and leaves the target untouched.
-/// Move-only; one thread at a time. Writes are not buffered: hand over large pieces.
+/// Destroying it without a successful commit() removes the temporary file and leaves the target untouched;
+/// what a killed process left is removed by the next create() of the same target. Move-only; one thread at a
+/// time. Writes are not buffered: hand over large pieces.
 class AtomicFile {
  public:
+  /// What create() would complain about, found without making anything: for use before long work.
+  static Status check(const std::filesystem::path& target);
   /// Errors: not_found (the directory does not exist), invalid_argument (the target exists and is not a
   /// regular file), internal (the system's reason).
   static Result<AtomicFile> create(const std::filesystem::path& target);
@@ -34,10 +38,10 @@ class AtomicFile {
   Status commit();
 
  private:
-  AtomicFile(std::filesystem::path target, std::filesystem::path temporary, int fd);
+  AtomicFile(std::filesystem::path target, std::filesystem::path temporary, Descriptor file);
 
   std::filesystem::path target_, temporary_;
-  int fd_ = -1;  // -1: moved from, committed or failed to close
+  Descriptor file_;  // none: moved from or committed
   std::uint64_t written_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -78,6 +79,96 @@ TEST(MappedFileTest, EmptyMissingAndIrregularFiles) {
   EXPECT_THAT(directory.error().message, HasSubstr("a directory"));
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(MappedFile::open(dir / "pipe").error().code, ErrorCode::invalid_argument);
+}
+
+TEST(MappedFileTest, AFileThatIsWrittenOverOrCutIsTold) {
+  const TempDirectory dir;
+  write_file(dir / "a", std::string(10'000, 'x'));
+  const auto a = MappedFile::open(dir / "a");
+  ASSERT_TRUE(a);
+  EXPECT_TRUE(a->check_unchanged());
+  fs::last_write_time(dir / "a", fs::last_write_time(dir / "a") + std::chrono::seconds(5));
+  const Status written = a->check_unchanged();
+  ASSERT_FALSE(written);
+  EXPECT_THAT(written.error().message, HasSubstr((dir / "a").string() + ": changed while it was being used"));
+  const auto again = MappedFile::open(dir / "a");
+  ASSERT_TRUE(again);
+  fs::resize_file(dir / "a", 9'000);
+  EXPECT_THAT(again->check_unchanged().error().message, HasSubstr("10000 bytes before, 9000 now"));
+}
+
+TEST(MappedFileTest, AFileThatIsReplacedByRenamingIsTheSameToWhoHasItOpen) {
+  const TempDirectory dir;
+  write_file(dir / "a", "old");
+  auto a = MappedFile::open(dir / "a");
+  ASSERT_TRUE(a);
+  write_file(dir / "b", "newer");
+  fs::rename(dir / "b", dir / "a");
+  const MappedFile moved = std::move(*a);
+  EXPECT_TRUE(moved.check_unchanged());
+  EXPECT_EQ(text_of(moved), "old");
+}
+
+TEST(FilesTest, OnlyRegularFilesAreRead) {
+  const TempDirectory dir;
+  write_file(dir / "a", "content");
+  EXPECT_EQ(read_regular_file(dir / "a").value(), "content");
+  EXPECT_EQ(read_regular_file(dir / "a", 6).error().code, ErrorCode::unsupported);
+  EXPECT_THAT(read_regular_file("/proc/self/status").value(), HasSubstr("Name:"));
+  ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(read_regular_file(dir / "pipe").error().message, HasSubstr("found a FIFO"));
+  EXPECT_THAT(read_regular_file("/dev/zero").error().message, HasSubstr("found a device"));
+  EXPECT_THAT(read_regular_file(dir.path()).error().message, HasSubstr("found a directory"));
+}
+
+TEST(FilesTest, ALoopOfLinksIsNotNothing) {
+  const TempDirectory dir;
+  fs::create_symlink(dir / "b", dir / "a");
+  fs::create_symlink(dir / "a", dir / "b");
+  fs::create_symlink(dir / "none", dir / "dangling");
+  EXPECT_EQ(type_of(dir / "dangling").value(), fs::file_type::not_found);
+  EXPECT_EQ(type_of(dir / "none").value(), fs::file_type::not_found);
+  EXPECT_THAT(type_of(dir / "a").error().message, HasSubstr("Too many levels of symbolic links"));
+  EXPECT_THAT(MappedFile::open(dir / "a").error().message, HasSubstr("Too many levels of symbolic links"));
+}
+
+TEST(FilesTest, FoldersThatCanBeWrittenAreToldBeforeWriting) {
+  const TempDirectory dir;
+  write_file(dir / "file", "");
+  EXPECT_TRUE(check_folder_writable(dir.path()));
+  EXPECT_EQ(check_folder_writable(dir / "none").error().code, ErrorCode::not_found);
+  EXPECT_EQ(check_folder_writable(dir / "file").error().code, ErrorCode::invalid_argument);
+  EXPECT_FALSE(check_folder_writable("/proc/self"));
+  EXPECT_TRUE(check_folder_makeable(dir / "no/such/folder/"));
+  EXPECT_FALSE(check_folder_makeable(dir / "file/below"));
+  EXPECT_TRUE(check_folder_makeable("relative"));
+  EXPECT_THAT(names_in(dir.path()), ::testing::ElementsAre("file"));
+}
+
+TEST(FilesTest, WhatARenameWouldReplaceIsKnownByEveryName) {
+  const TempDirectory dir;
+  write_file(dir / "data", "");
+  fs::create_symlink("data", dir / "link");
+  fs::create_directory_symlink(dir.path(), dir / "here");
+  EXPECT_TRUE(would_replace(dir / "data", dir / "data"));
+  EXPECT_TRUE(would_replace(dir / "here/data", dir / "./data"));
+  EXPECT_TRUE(would_replace(dir / "data", dir / "link")) << "the link would lead to something else";
+  EXPECT_TRUE(would_replace(dir / "link", dir / "link"));
+  EXPECT_FALSE(would_replace(dir / "link", dir / "data")) << "only the link goes";
+  EXPECT_FALSE(would_replace(dir / "other", dir / "data"));
+  EXPECT_TRUE(would_replace("not-there", "./not-there"));
+}
+
+TEST(AtomicFileTest, WhatItCannotReplaceIsToldBeforehand) {
+  const TempDirectory dir;
+  write_file(dir / "old", "");
+  EXPECT_TRUE(AtomicFile::check(dir / "new"));
+  EXPECT_TRUE(AtomicFile::check(dir / "old"));
+  EXPECT_EQ(AtomicFile::check(dir.path()).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(AtomicFile::check(dir / "no/file").error().code, ErrorCode::not_found);
+  EXPECT_EQ(AtomicFile::check(dir / "old/file").error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(AtomicFile::check("/dev/null").error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(names_in(dir.path()), ::testing::ElementsAre("old"));
 }
 
 TEST(AtomicFileTest, CommitGivesTheTargetItsNewContentAndLeavesNothingElse) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "base/text.h"
 
 namespace adder {
 namespace {
@@ -221,16 +223,14 @@ Result<Json> read_json_file(const std::filesystem::path& path, const JsonOptions
 }
 
 std::string in_quotes(std::string_view text, std::size_t limit) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, limit)) {
-    if (c == '"' || c == '\\')
-      out += {'\\', c};
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      out += c;
+  std::string plain;
+  std::size_t end = std::min(limit, text.size());
+  while (end < text.size() && end > 0 && (text[end] & 0xc0) == 0x80) --end;  // no half of a character
+  for (const char c : text.substr(0, end)) {
+    if (c == '"' || c == '\\') plain += '\\';
+    plain += c;
   }
-  return out + (text.size() > limit ? "...\"" : "\"");
+  return "\"" + printable(plain) + (end < text.size() ? "...\"" : "\"");
 }
 
 std::string describe(const Json& value) {

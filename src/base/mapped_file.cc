@@ -1,57 +1,37 @@
 #include "base/mapped_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <functional>
-#include <system_error>
 #include <utility>
 
 namespace adder {
-namespace {
-
-tl::unexpected<Error> system_failure(const std::filesystem::path& path, const char* what, int code) {
-  const ErrorCode kind = code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::internal;
-  return fail(kind,
-              fmt::format("{}: cannot {}: {}", path.string(), what, std::generic_category().message(code)));
-}
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-}  // namespace
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a FIFO must report its kind below, not wait for a writer.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) return system_failure(path, "open", errno);
-  struct stat info {};
-  if (::fstat(file.fd, &info) != 0) return system_failure(path, "stat", errno);
-  if (!S_ISREG(info.st_mode))
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: expected a regular file, found {}", path.string(),
-                            S_ISDIR(info.st_mode) ? "a directory" : "something else"));
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) return MappedFile(path, nullptr, 0);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (data == MAP_FAILED) return system_failure(path, "map", errno);
-  return MappedFile(path, static_cast<const std::byte*>(data), size);
+  ADDER_TRY(Descriptor file, open_regular(path));
+  ADDER_TRY(const FileIdentity identity, identity_of(file.get(), path));
+  const auto size = static_cast<std::size_t>(identity.size);
+  void* data = nullptr;
+  if (size > 0) {
+    data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (data == MAP_FAILED) return system_failure(path, "map", errno);
+  }
+  MappedFile out(path, std::move(file), static_cast<const std::byte*>(data), size);
+  out.identity_ = identity;
+  return out;
 }
 
-MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {}
+MappedFile::MappedFile(std::filesystem::path path, Descriptor file, const std::byte* data, std::size_t size)
+    : path_(std::move(path)), file_(std::move(file)), data_(data), size_(size) {}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      file_(std::move(other.file_)),
+      identity_(other.identity_),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 
@@ -59,6 +39,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   if (this != &other) {
     unmap();
     path_ = std::move(other.path_);
+    file_ = std::move(other.file_);
+    identity_ = other.identity_;
     data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
   }
@@ -69,6 +51,17 @@ MappedFile::~MappedFile() { unmap(); }
 
 void MappedFile::unmap() noexcept {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Status MappedFile::check_unchanged() const {
+  ADDER_TRY(const FileIdentity now, identity_of(file_.get(), path_));
+  if (now.size == identity_.size && now.modified_ns == identity_.modified_ns) return {};
+  return fail(
+      ErrorCode::corrupt,
+      fmt::format("{}: changed while it was being used ({} bytes before, {} now), so that results may "
+                  "be wrong",
+                  path_.string(), identity_.size, now.size),
+      "run again; to replace a file that may be in use, write another and rename it");
 }
 
 void MappedFile::advise(std::span<const std::byte> range, Advice advice) const {

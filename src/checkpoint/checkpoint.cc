@@ -7,9 +7,10 @@
 #include <system_error>
 #include <utility>
 
+#include "base/files.h"
 #include "base/json.h"
+#include "base/mapped_file.h"
 #include "checkpoint/encoding.h"
-#include "checkpoint/fingerprint.h"
 #include "checkpoint/infer.h"
 #include "checkpoint/quantize.h"
 
@@ -112,9 +113,10 @@ fs::path directory_of(const fs::path& path) {
 
 // config.json, or Mistral's params.json where there is none.
 Result<fs::path> find_config(const fs::path& directory) {
-  std::error_code ignored;
-  for (const char* name : {"config.json", "params.json"})
-    if (fs::exists(directory / name, ignored)) return directory / name;
+  for (const char* name : {"config.json", "params.json"}) {
+    ADDER_TRY(const fs::file_type type, type_of(directory / name));
+    if (type != fs::file_type::not_found) return directory / name;
+  }
   return fail(ErrorCode::not_found, fmt::format("{}: no config.json there", directory.string()),
               "a checkpoint directory holds config.json (or Mistral's params.json) beside its weights");
 }
@@ -132,8 +134,8 @@ tl::unexpected<Error> refusal(Error weights, const fs::path& directory) {
 }  // namespace
 
 Result<Checkpoint> Checkpoint::open(const fs::path& path, LogSink& log) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored))
+  ADDER_TRY(const fs::file_type type, type_of(path));
+  if (type == fs::file_type::not_found)
     return fail(ErrorCode::not_found, fmt::format("{}: no such file or directory", path.string()));
   fs::path directory = directory_of(path);
   auto opened = TensorStore::open(path);
@@ -162,16 +164,12 @@ Checkpoint::Checkpoint(fs::path directory, ModelConfig config, GenerationDefault
       generation_(std::move(generation)),
       store_(std::move(store)),
       entries_(std::move(entries)) {
-  Fingerprint print;
-  print.add(config_);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Entry& e = entries_[i];
     by_name_.emplace(e.spec.name, i);
     parameters_ += e.view.shape.elements();
     bytes_ += stored_size(e.view);
-    print.add(e.spec.name, e.view);
   }
-  fingerprint_ = print.value();
 }
 
 Result<TensorView> Checkpoint::tensor(std::string_view canonical) const {
@@ -180,6 +178,19 @@ Result<TensorView> Checkpoint::tensor(std::string_view canonical) const {
     return fail(ErrorCode::not_found,
                 fmt::format("{}: this model has no tensor {}", directory_.string(), in_quotes(canonical)));
   return entries_[it->second].view;
+}
+
+Status Checkpoint::check_unchanged() const {
+  for (const MappedFile* file : store_.source().files()) ADDER_CHECK(file->check_unchanged());
+  return {};
+}
+
+bool Checkpoint::holds(const fs::path& path) const {
+  std::error_code ignored;
+  for (const MappedFile* file : store_.source().files())
+    if (would_replace(path, file->path())) return true;
+  return path.extension() == ".json" && fs::exists(path, ignored) &&
+         fs::equivalent(folder_of(path), directory_, ignored);
 }
 
 }  // namespace adder::checkpoint

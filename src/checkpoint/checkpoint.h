@@ -49,6 +49,12 @@ class Checkpoint {
   /// See TensorSource::share.
   std::shared_ptr<const std::byte> share(const TensorView& view) const { return store_.share(view); }
 
+  /// Whether the weights' files are still as they were when they were opened: what was read from them in
+  /// between is one model. Error: corrupt, naming the file.
+  Status check_unchanged() const;
+  /// Whether a file written to `path` would take the place of weights, or of a .json of this model.
+  bool holds(const std::filesystem::path& path) const;
+
   std::int64_t parameter_count() const { return parameters_; }  ///< elements of entries()
   std::int64_t stored_bytes() const { return bytes_; }  ///< bytes of entries(), as stored, scales included
   std::string format() const { return store_.format(); }
@@ -58,10 +64,9 @@ class Checkpoint {
   const std::filesystem::path& directory() const { return directory_; }
   const TensorStore& store() const { return store_; }
 
-  /// Identifies the model in state files: 64 bits over the sizes and constants of the config, the canonical
-  /// names, dtypes and shapes of the tensors, and a sample of each one's bytes. The same for every sharding
-  /// and naming of the same weights, on every machine; another for another dtype. Not cryptographic.
-  std::uint64_t fingerprint() const { return fingerprint_; }
+  /// Identifies the model, see fingerprint_of() in model_fingerprint.h, which also remembers. Reads all
+  /// weights.
+  std::uint64_t fingerprint() const;
 
  private:
   Checkpoint(std::filesystem::path directory, ModelConfig config, GenerationDefaults generation,
@@ -74,7 +79,6 @@ class Checkpoint {
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::int64_t parameters_ = 0, bytes_ = 0;
-  std::uint64_t fingerprint_ = 0;
 };
 
 }  // namespace adder::checkpoint

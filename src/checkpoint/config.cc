@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/files.h"
 #include "checkpoint/dialect.h"
 #include "checkpoint/fields.h"
 #include "checkpoint/quantization_config.h"
@@ -271,8 +272,8 @@ Result<GenerationDefaults> parse_generation_defaults(const Json& json, std::stri
 }
 
 Result<GenerationDefaults> read_generation_defaults(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return GenerationDefaults{};
+  ADDER_TRY(const std::filesystem::file_type type, type_of(path));
+  if (type == std::filesystem::file_type::not_found) return GenerationDefaults{};
   ADDER_TRY(const Json json, read_json_file(path));
   return parse_generation_defaults(json, path.string());
 }

@@ -216,6 +216,7 @@ Result<ConvertReport> convert(const Checkpoint& source, const fs::path& out, con
   ADDER_CHECK(write_text(directory.path() / "config.json", config_text(source, options)));
   ADDER_CHECK(copy_side_files(source.directory(), directory.path()));
   ADDER_CHECK(write_extra_files(options.extra_files, directory.path()));
+  ADDER_CHECK(source.check_unchanged());
   ADDER_CHECK(directory.commit());
   return report;
 }

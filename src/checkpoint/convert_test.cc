@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "checkpoint/gguf_testing.h"
@@ -157,6 +158,18 @@ TEST(ConvertTest, WhatBelongsToTheModelIsCopied) {
   EXPECT_THAT(files_in(dir.path() / "a" / "b"),
               ElementsAre("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"));
   EXPECT_EQ(read_file(dir.path() / "a" / "b" / "tokenizer.json"), "{\"t\":1}");
+}
+
+TEST(ConvertTest, ASourceThatIsWrittenOverMeanwhileIsNoResult) {
+  const TempDirectory dir;
+  fs::copy(golden("hf-tiny"), dir / "in");
+  const auto source = Checkpoint::open(dir / "in");
+  ASSERT_TRUE(source) << source.error().to_string();
+  const fs::path weights = dir / "in" / "model.safetensors";
+  fs::last_write_time(weights, fs::last_write_time(weights) + std::chrono::seconds(5));
+  EXPECT_THAT(convert(*source, dir / "out").error().message,
+              HasSubstr(weights.string() + ": changed while it was being used"));
+  EXPECT_THAT(files_in(dir.path()), ElementsAre("in"));
 }
 
 TEST(ConvertTest, NothingIsOverwrittenOrLeftHalfWritten) {

@@ -2,33 +2,35 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
+#include "base/hash.h"
 #include "checkpoint/config.h"
 #include "checkpoint/tensor_source.h"
 
 namespace adder::checkpoint {
 
-/// Accumulates the 64-bit identity that Checkpoint::fingerprint() promises: FNV-1a over a fixed little-endian
+/// Accumulates the 64-bit identity that fingerprint_of() promises: XXH3 over a fixed little-endian
 /// serialisation, so that it is the same on every machine. Order matters.
 class Fingerprint {
  public:
   /// Sizes and constants; not token ids, dialect or which fields were defaults, which do not change the
   /// mathematics.
   void add(const ModelConfig& config);
-  /// Name, dtype, shape and up to 16 runs of 64 bytes spread evenly over the tensor, and the last 64; of int8
-  /// also as much of the scales.
-  void add(std::string_view canonical, const TensorView& view);
-  std::uint64_t value() const { return hash_; }
+  /// Name, type and shape.
+  void add_description(std::string_view canonical, const TensorView& view);
+  /// Every byte, of int8 the scales too; the elements of negative_exp as they read, so that A_log counts the
+  /// same whether stored as such or as -exp(A_log). Calls `after` for every `piece` bytes of the file or
+  /// fewer; its error ends the work and is returned.
+  Status add_elements(const TensorView& view, std::size_t piece,
+                      const std::function<Status(std::size_t bytes)>& after);
+  void text(std::string_view value) { hasher_.text(value); }
+  std::uint64_t value() const { return hasher_.value().low; }
 
  private:
-  void bytes(std::span<const std::byte> data);
-  void sample(std::span<const std::byte> data);
-  void number(std::uint64_t value);
-  void text(std::string_view value);
-
-  std::uint64_t hash_ = 0xcbf29ce484222325u;
+  Hasher hasher_;
 };
 
 }  // namespace adder::checkpoint

@@ -40,7 +40,9 @@ class GgufFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const override { return tensors_; }
   const TensorView* find(std::string_view name) const override;
   std::string format() const override;
+  std::vector<OpenFile> files() const override { return {{file_.path(), file_.identity()}}; }
   void release(const TensorView& view) const override { file_.advise(view.bytes, Advice::dont_need); }
+  std::vector<const MappedFile*> files() const override { return {&file_}; }
   const ModelConfig* config() const override { return &config_; }
   Result<std::optional<Vocabulary>> vocabulary() const override;
 

@@ -316,13 +316,17 @@ class PickleMachine {
     return push({.kind = Kind::persistent, .items = std::move(id)});
   }
 
-  // Attributes of an object: the _metadata of a state dict (module versions), say.
+  // Attributes of a dict: the _metadata of a state dict (module versions), say. What a call made would get
+  // them through its own __setstate__, and a tensor's replaces its values.
   Status build() {
     ADDER_TRY(const std::vector<Id> state, pop(1));
     ADDER_TRY(const Id id, top());
-    const Kind kind = pickle_.nodes_[id].kind;
-    if (kind == Kind::dict || kind == Kind::call) return {};
-    return corrupt("cannot set attributes of " + describe(pickle_, pickle_.nodes_[id]));
+    const Pickle::Node& object = pickle_.nodes_[id];
+    if (object.kind == Kind::dict) return {};
+    if (object.kind == Kind::call)
+      return error(ErrorCode::unsupported,
+                   fmt::format("the pickle sets the state of {}: refused", describe(pickle_, object)));
+    return corrupt("cannot set attributes of " + describe(pickle_, object));
   }
 
   Status put(Op op) {

@@ -67,9 +67,10 @@ using AllowGlobal = std::function<bool(std::string_view module, std::string_view
 
 /// Runs the program in `bytes`, which must outlive the result; `origin` names them in messages. Knows the
 /// opcodes that protocols 2 to 5 use for None, booleans, numbers of up to 64 bits, strings, tuples, lists,
-/// dicts, globals, calls and persistent ids. The state that an object is given after its construction (BUILD)
-/// is dropped. Errors: unsupported (a global that is not allowed, an opcode that is not known: by name),
-/// corrupt (truncated, stack underflow, unknown memo entry, over a limit); each names the byte.
+/// dicts, globals, calls and persistent ids. The attributes that a dict is given after its construction
+/// (BUILD) are dropped. Errors: unsupported (a global that is not allowed, an opcode that is not known, a
+/// call's result that is given a state: by name), corrupt (truncated, stack underflow, unknown memo entry,
+/// over a limit); each names the byte.
 Result<Pickle> parse_pickle(std::span<const std::byte> bytes, std::string_view origin,
                             const AllowGlobal& allowed, const PickleLimits& limits = {});
 

@@ -47,11 +47,15 @@ class SafetensorsFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const override { return content_.tensors; }
   const TensorView* find(std::string_view name) const override;
   std::string format() const override { return "safetensors"; }
+  std::vector<OpenFile> files() const override { return {{file_->path(), file_->identity()}}; }
   void release(const TensorView& view) const override;
 
   std::shared_ptr<const std::byte> share(const TensorView& view) const override;
+  bool is_shared() const override { return file_.use_count() > 1; }
+  std::vector<const MappedFile*> files() const override { return {file_.get()}; }
 
   const Metadata& metadata() const { return content_.metadata; }
+  std::span<const std::byte> bytes() const { return file_->bytes(); }  ///< the whole file
   const std::filesystem::path& path() const { return file_->path(); }
 
  private:
@@ -84,5 +88,14 @@ Status write_safetensors(const std::filesystem::path& path, std::span<const Tens
 /// The same for tensors that already lie in memory; `file` of each view is ignored.
 Status write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                          const Metadata& metadata = {});
+
+/// How a file begins, header size and header, and in which order the tensors follow.
+struct SafetensorsHead {
+  std::string bytes;
+  std::vector<std::size_t> order;
+};
+/// What write_safetensors() writes before the tensors. Errors: as there.
+Result<SafetensorsHead> safetensors_head(const std::filesystem::path& path,
+                                         std::span<const TensorHeader> tensors, const Metadata& metadata);
 
 }  // namespace adder::checkpoint

@@ -98,25 +98,32 @@ Status write_elements(const TensorView& view, const ByteSink& sink) {
 
 }  // namespace
 
-Status write_safetensors(const std::filesystem::path& path, std::span<const TensorHeader> tensors,
-                         const TensorProducer& producer, const Metadata& metadata) {
+Result<SafetensorsHead> safetensors_head(const std::filesystem::path& path,
+                                         std::span<const TensorHeader> tensors, const Metadata& metadata) {
   const std::string shown = path.string();
   ADDER_CHECK(check_headers(shown, tensors));
-  std::vector<std::size_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  SafetensorsHead out;
+  out.order.resize(tensors.size());
+  std::iota(out.order.begin(), out.order.end(), std::size_t{0});
   const auto rank = [&](std::size_t i) {
     const Shape& shape = tensors[i].shape;
     return std::pair(shape.bytes() % static_cast<std::int64_t>(kAlignment) != 0, -byte_size(shape.dtype));
   };
-  std::stable_sort(order.begin(), order.end(),
+  std::stable_sort(out.order.begin(), out.order.end(),
                    [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
-  ADDER_TRY(const std::string header, header_text(shown, tensors, order, metadata));
+  ADDER_TRY(const std::string header, header_text(shown, tensors, out.order, metadata));
+  for (std::size_t i = 0; i < 8; ++i) out.bytes += static_cast<char>(header.size() >> (8 * i) & 0xff);
+  out.bytes += header;
+  return out;
+}
+
+Status write_safetensors(const std::filesystem::path& path, std::span<const TensorHeader> tensors,
+                         const TensorProducer& producer, const Metadata& metadata) {
+  ADDER_TRY(const SafetensorsHead head, safetensors_head(path, tensors, metadata));
   return write_atomically(path, [&](AtomicFile& file) -> Status {
-    std::string size(8, '\0');
-    for (std::size_t i = 0; i < 8; ++i) size[i] = static_cast<char>(header.size() >> (8 * i) & 0xff);
-    ADDER_CHECK(file.write(size));
-    ADDER_CHECK(file.write(header));
-    for (const std::size_t i : order) ADDER_CHECK(write_tensor(file, shown, tensors[i], i, producer));
+    ADDER_CHECK(file.write(head.bytes));
+    for (const std::size_t i : head.order)
+      ADDER_CHECK(write_tensor(file, path.string(), tensors[i], i, producer));
     return {};
   });
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_set>
 #include <utility>
@@ -101,6 +102,13 @@ std::string ShardedSource::format() const {
   return fmt::format("{}, {} shards", shards_.front()->format(), shards_.size());
 }
 
+std::vector<OpenFile> ShardedSource::files() const {
+  std::vector<OpenFile> out;
+  for (const auto& shard : shards_)
+    for (const OpenFile& file : shard->files()) out.push_back(file);
+  return out;
+}
+
 void ShardedSource::release(const TensorView& view) const {
   const auto it = by_name_.find(view.name);
   if (it != by_name_.end()) shards_[shard_of_[it->second]]->release(view);
@@ -109,6 +117,17 @@ void ShardedSource::release(const TensorView& view) const {
 std::shared_ptr<const std::byte> ShardedSource::share(const TensorView& view) const {
   const auto it = by_name_.find(view.name);
   return it == by_name_.end() ? nullptr : shards_[shard_of_[it->second]]->share(view);
+}
+
+bool ShardedSource::is_shared() const {
+  return std::any_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->is_shared(); });
+}
+
+std::vector<const MappedFile*> ShardedSource::files() const {
+  std::vector<const MappedFile*> out;
+  for (const auto& shard : shards_)
+    for (const MappedFile* file : shard->files()) out.push_back(file);
+  return out;
 }
 
 }  // namespace adder::checkpoint

@@ -30,8 +30,11 @@ class ShardedSource final : public TensorSource {
   const std::vector<TensorView>& tensors() const override { return tensors_; }
   const TensorView* find(std::string_view name) const override;
   std::string format() const override;
+  std::vector<OpenFile> files() const override;
   void release(const TensorView& view) const override;
   std::shared_ptr<const std::byte> share(const TensorView& view) const override;
+  bool is_shared() const override;
+  std::vector<const MappedFile*> files() const override;
 
  private:
   ShardedSource() = default;

@@ -2,18 +2,23 @@
 
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "adder/error.h"
+#include "base/leftovers.h"
 
 namespace adder::checkpoint {
 
-/// A directory that gets its name only when it is complete: files are written into a hidden one beside it,
-/// which commit() renames. Destroying it without a successful commit() removes what was written. Move-only;
-/// one thread at a time.
+/// A directory that gets its content only when it is complete. One that is not there yet is written under a
+/// hidden name beside it, which commit() renames; its parents are made. One that is there, and empty, may be
+/// the working directory, a mount point or behind a link, none of which a rename can replace: it is written
+/// in a hidden folder inside, on its own disk, out of which commit() moves the files, config.json last.
+/// Destroying it without a successful commit() removes all that was made; what a killed process left is
+/// removed by the next create() of the same target. Move-only; one thread at a time.
 class StagedDirectory {
  public:
-  /// `target` must not exist or be empty; its parent is made if it is missing. Errors: invalid_argument (the
-  /// target is a file, or holds something), internal (the system's reason).
+  /// Finds out before any work whether `target` can be made. Errors: invalid_argument (the target is a file,
+  /// a link to nothing, or holds something), the system's reason.
   static Result<StagedDirectory> create(const std::filesystem::path& target);
 
   StagedDirectory(StagedDirectory&& other) noexcept;
@@ -21,15 +26,18 @@ class StagedDirectory {
   ~StagedDirectory();
 
   /// Where to write meanwhile.
-  const std::filesystem::path& path() const { return staging_; }
-  /// Gives the directory its name. Error internal with the system's reason (somebody filled the target).
+  const std::filesystem::path& path() const { return staging_.path; }
+  /// Puts everything in its place. Error with the system's reason, or that somebody filled the target.
   Status commit();
 
  private:
-  StagedDirectory(std::filesystem::path target, std::filesystem::path staging)
-      : target_(std::move(target)), staging_(std::move(staging)) {}
+  StagedDirectory(std::filesystem::path target, std::vector<std::filesystem::path> made, Unfinished staging);
+  bool inside() const { return staging_.path.parent_path() == target_; }
+  Status move_out();
 
-  std::filesystem::path target_, staging_;  // staging_ is empty: moved from or committed
+  std::filesystem::path target_;             // resolved: absolute, no links
+  std::vector<std::filesystem::path> made_;  // parents that were not there, the deepest last
+  Unfinished staging_;                       // its path is empty: moved from or committed
 };
 
 }  // namespace adder::checkpoint

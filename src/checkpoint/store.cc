@@ -7,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "checkpoint/gguf_model.h"
 #include "checkpoint/safetensors.h"
@@ -44,22 +45,20 @@ Result<std::unique_ptr<TensorSource>> open_file(const fs::path& path) {
 }
 
 // Sorted, so that messages do not depend on the file system.
-std::vector<fs::path> gguf_files(const fs::path& directory) {
-  std::error_code ignored;
+Result<std::vector<fs::path>> files_in(const fs::path& directory) {
+  std::error_code code;
   std::vector<fs::path> found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored))
-    if (entry.path().extension() == ".gguf") found.push_back(entry.path());
+  for (fs::directory_iterator at(directory, code), end; !code && at != end; at.increment(code))
+    found.push_back(at->path());
+  if (code) return system_failure(directory, "read the directory", code.value());
   std::sort(found.begin(), found.end());
   return found;
 }
 
-tl::unexpected<Error> no_weights(const fs::path& directory) {
-  std::error_code ignored;
+tl::unexpected<Error> no_weights(const fs::path& directory, const std::vector<fs::path>& files) {
   std::string seen;
-  int count = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    if (++count <= 12) seen += (seen.empty() ? "" : ", ") + entry.path().filename().string();
-  }
+  for (std::size_t i = 0; i < files.size() && i < 12; ++i)
+    seen += (seen.empty() ? "" : ", ") + files[i].filename().string();
   return fail(ErrorCode::not_found,
               fmt::format("{}: no weights; expected one of {}, found {}", directory.string(),
                           fmt::join(kWeights, ", "), seen.empty() ? "an empty directory" : seen),
@@ -67,21 +66,25 @@ tl::unexpected<Error> no_weights(const fs::path& directory) {
 }
 
 Result<std::unique_ptr<TensorSource>> open_source(const fs::path& path) {
-  std::error_code code;
-  const fs::file_status status = fs::status(path, code);
-  if (!fs::exists(status))
+  ADDER_TRY(const fs::file_type type, type_of(path));
+  if (type == fs::file_type::not_found)
     return fail(ErrorCode::not_found, fmt::format("{}: no such file or directory", path.string()));
-  if (!fs::is_directory(status)) return open_file(path);
-  for (const char* name : kWeights)
-    if (fs::exists(path / name, code)) return open_file(path / name);
-  if (const std::vector<fs::path> found = gguf_files(path); found.size() == 1)
-    return open_file(found.front());
-  else if (found.size() > 1)
+  if (type != fs::file_type::directory) return open_file(path);
+  for (const char* name : kWeights) {
+    ADDER_TRY(const fs::file_type found, type_of(path / name));
+    if (found != fs::file_type::not_found) return open_file(path / name);
+  }
+  ADDER_TRY(const std::vector<fs::path> all, files_in(path));
+  std::vector<fs::path> found;
+  for (const fs::path& file : all)
+    if (file.extension() == ".gguf") found.push_back(file);
+  if (found.size() == 1) return open_file(found.front());
+  if (found.size() > 1)
     return fail(ErrorCode::not_found,
                 fmt::format("{}: expected one GGUF file, found {}, such as {} and {}", path.string(),
                             found.size(), found[0].filename().string(), found[1].filename().string()),
                 "name the file to load");
-  return no_weights(path);
+  return no_weights(path, all);
 }
 
 }  // namespace

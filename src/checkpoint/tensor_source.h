@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,8 +11,13 @@
 #include <vector>
 
 #include "adder/error.h"
+#include "base/file_identity.h"
 #include "base/shape.h"
 #include "base/vocabulary.h"
+
+namespace adder {
+class MappedFile;
+}
 
 namespace adder::checkpoint {
 
@@ -41,6 +47,12 @@ struct TensorView {
   DType scale_dtype = DType::f32;
 };
 
+/// A file that is held open, as it was when it was opened.
+struct OpenFile {
+  std::filesystem::path path;
+  FileIdentity identity;
+};
+
 /// Something that holds named tensors: one safetensors file, an index with shards, a GGUF file, ...
 /// Everything is validated when the source is opened, so looking up cannot fail for a listed name. Immutable
 /// after opening; all const members are safe from any thread.
@@ -53,12 +65,18 @@ class TensorSource {
   virtual const TensorView* find(std::string_view name) const = 0;
   /// For people: "safetensors", "safetensors, 3 shards".
   virtual std::string format() const = 0;
+  /// The files that all bytes of all views lie in.
+  virtual std::vector<OpenFile> files() const = 0;
   /// The caller has read `view`'s bytes and will not soon again: memory they occupy may be given back.
   virtual void release(const TensorView& view) const = 0;
   /// `view`'s bytes, held in the mapped file itself for as long as the caller wants, beyond the source's own
   /// life: for using a tensor in place instead of copying it. nullptr where the source cannot. Whoever
-  /// replaces such a file must rename, not overwrite (see MappedFile).
+  /// replaces such a file must rename, not overwrite (see MappedFile and files()).
   virtual std::shared_ptr<const std::byte> share(const TensorView& /*view*/) const { return nullptr; }
+  /// Whether somebody holds bytes that share() gave out.
+  virtual bool is_shared() const { return false; }
+  /// The files that are mapped, for telling them from others and for MappedFile::check_unchanged().
+  virtual std::vector<const MappedFile*> files() const = 0;
   /// The model's config if the format carries one itself (GGUF), else nullptr: config.json has it.
   virtual const ModelConfig* config() const { return nullptr; }
   /// The vocabulary if the format carries one. Copies it; nothing of it is kept. Errors: corrupt.

@@ -36,7 +36,9 @@ class TorchFile final : public TensorSource {
   const std::vector<TensorView>& tensors() const override { return tensors_; }
   const TensorView* find(std::string_view name) const override;
   std::string format() const override { return "PyTorch"; }
+  std::vector<OpenFile> files() const override { return {{file_.path(), file_.identity()}}; }
   void release(const TensorView& view) const override;
+  std::vector<const MappedFile*> files() const override { return {&file_}; }
 
  private:
   explicit TorchFile(MappedFile file) : file_(std::move(file)) {}

@@ -144,6 +144,85 @@ TEST_F(TorchFileTest, ParametersUntypedStoragesAndSizes) {
   EXPECT_THAT(floats(*(*file)->find("marked")), ElementsAre(1, 2, 3, 4));
 }
 
+// torch.save of a tensor whose neg bit is set: the storage holds the values with the other sign.
+TEST_F(TorchFileTest, ATensorWithItsNegBitSetIsRefused) {
+  const std::string floats = code::storage("FloatStorage", "0", 2), yes = "\x88";
+  const auto v2 = [&](const std::string& metadata, const std::string& hooks = code::kHooks) {
+    return code::call(
+        code::global("torch._utils", "_rebuild_tensor_v2"),
+        {floats, code::number(0), code::numbers({2}), code::numbers({1}), code::kFalse, hooks, metadata});
+  };
+  const auto v3 = [&](const std::string& metadata) {
+    return code::call(code::global("torch._utils", "_rebuild_tensor_v3"),
+                      {floats, code::number(0), code::numbers({2}), code::numbers({1}), code::kFalse,
+                       code::kHooks, code::global("torch", "float32"), metadata});
+  };
+  const auto parameter = [&](const std::string& tensor) {
+    return code::call(code::global("torch._utils", "_rebuild_parameter"), {tensor, yes, code::kHooks});
+  };
+  const auto error = [&](const std::string& value) {
+    return error_of(code::dict({{"w", value}}), {{"0", counting(2)}});
+  };
+  for (const std::string mark : {"neg", "conj"})
+    for (const std::string& value : {v2(code::dict({{mark, yes}})), v3(code::dict({{mark, yes}})),
+                                     parameter(v2(code::dict({{mark, yes}})))})
+      EXPECT_THAT(error(value), AllOf(HasSubstr("m.bin (data.pkl): \"w\": the tensor comes with metadata"),
+                                      HasSubstr(mark), HasSubstr("refused"), HasSubstr("resolve_neg()")));
+  for (const std::string& nothing : {std::string("N"), std::string("}"), code::kHooks}) {
+    const auto file = open(code::dict({{"w", v2(nothing)}}), {{"0", counting(2)}});
+    ASSERT_TRUE(file) << file.error().to_string();
+  }
+  EXPECT_THAT(error(v2("K\x01")), HasSubstr("metadata (the number 1)"));
+  EXPECT_THAT(error(v2("N", code::dict({{"1", "N"}}))), HasSubstr("backward hooks"));
+}
+
+// What else could make a tensor another than the one stored.
+TEST_F(TorchFileTest, ArgumentsThatNobodyKnowsAreRefused) {
+  const std::string floats = code::storage("FloatStorage", "0", 2);
+  const std::string tensor = code::tensor(floats, 0, {2}, {1});
+  const auto error = [&](const std::string& value) {
+    return error_of(code::dict({{"w", value}}), {{"0", counting(2)}});
+  };
+  const auto rebuilt = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{floats, code::number(0), code::numbers({2}), code::numbers({1})};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return code::call(code::global("torch._utils", "_rebuild_tensor_v2"), arguments);
+  };
+  EXPECT_THAT(error(rebuilt({})), HasSubstr("rebuilt from 4 arguments"));
+  EXPECT_THAT(error(rebuilt({code::kFalse, code::kHooks, "N", "N"})), HasSubstr("rebuilt from 8 arguments"));
+  EXPECT_THAT(error(rebuilt({"N", code::kHooks})), HasSubstr("expected requires_grad"));
+  // An attribute is set on the finished parameter: this one replaces its values.
+  const std::string with_state =
+      code::call(code::global("torch._utils", "_rebuild_parameter_with_state"),
+                 {tensor, code::kFalse, code::kHooks, code::dict({{"data", tensor}})});
+  EXPECT_THAT(error(with_state), HasSubstr("the attribute \"data\""));
+  EXPECT_THAT(error(code::call(code::global("torch._utils", "_rebuild_parameter"), {tensor, code::kFalse})),
+              HasSubstr("rebuilt from 2 arguments"));
+  EXPECT_THAT(error(tensor + code::tuple({tensor}) + "b"),
+              HasSubstr("sets the state of a torch._utils._rebuild_tensor_v2: refused"));
+  // A view of a storage, from before PyTorch 1.6.
+  const std::string view = code::tuple({code::text("storage"), code::global("torch", "FloatStorage"),
+                                        code::text("0"), code::text("cpu"), code::number(2), "N"}) +
+                           "Q";
+  EXPECT_THAT(error(code::tensor(view, 0, {2}, {1})), HasSubstr("a storage whose id is not"));
+  for (const auto* global : {"_rebuild_from_type_v2", "_rebuild_sparse_tensor", "_rebuild_qtensor",
+                             "_rebuild_meta_tensor_no_storage", "_rebuild_wrapper_subclass"})
+    EXPECT_THAT(error(code::call(code::global("torch._utils", global), {tensor})),
+                HasSubstr(std::string("torch._utils.") + global + ": refused"));
+}
+
+// The element type that counts is the one given to the tensor; the storage's own says how long it is.
+TEST_F(TorchFileTest, AStorageOfAnotherTypeKeepsItsLength) {
+  const std::string tensor =
+      code::call(code::global("torch._utils", "_rebuild_tensor_v3"),
+                 {code::storage("FloatStorage", "0", 2), code::number(0), code::numbers({4}),
+                  code::numbers({1}), code::kFalse, code::kHooks, code::global("torch", "bfloat16")});
+  const auto file =
+      open(code::dict({{"w", tensor}}), {{"0", raw<std::uint16_t>({0x3f80, 0x4000, 0x4040, 0x4080})}});
+  ASSERT_TRUE(file) << file.error().to_string();
+  EXPECT_THAT(floats((*file)->tensors()[0]), ElementsAre(1, 2, 3, 4));
+}
+
 TEST_F(TorchFileTest, WindowsStayInsideTheirStorage) {
   const std::int64_t huge = std::int64_t{1} << 62;
   for (const std::string& message :

@@ -61,6 +61,7 @@ struct Storage {
   std::optional<DType> dtype;
   bool is_untyped = false;  // then the size is in bytes, and the tensor says which dtype it reads
   std::int64_t size = 0;
+  std::int64_t width = 1;  // of what size counts
 };
 
 // Reads nodes of one pickle. Walks only as deep as the shapes it expects, so cycles do not matter.
@@ -113,6 +114,7 @@ class Reader {
     if (parameter == nullptr) parameter = call_of(value, "_rebuild_parameter_with_state");
     if (parameter != nullptr) {
       if (parameter->items.empty()) return corrupt("a parameter without data");
+      ADDER_CHECK(check_parameter(*parameter, call_of(value, "_rebuild_parameter") == nullptr));
       node = &pickle_[parameter->items[0]];
     }
     const Node* arguments = call_of(*node, "_rebuild_tensor_v2");
@@ -125,10 +127,63 @@ class Reader {
     return read_tensor(newer != nullptr ? newer->items : arguments->items, newer != nullptr);
   }
 
-  // (storage, offset, sizes, strides, requires_grad, hooks, [v3: dtype], ...)
+  // What leaves the values as they are stored: requires_grad, and no hooks.
+  Status check_gradient(const Node& requires_grad, const Node& hooks) const {
+    if (requires_grad.kind != Kind::boolean) return expected("requires_grad, True or False", requires_grad);
+    if (hooks.kind == Kind::none || (hooks.kind == Kind::dict && hooks.items.empty())) return {};
+    return refused("backward hooks", hooks, "save tensor.detach() instead");
+  }
+
+  // (data, requires_grad, hooks, [state: attributes, as a dict or with slots as a tuple of two])
+  Status check_parameter(const Node& arguments, bool has_state) const {
+    const std::vector<Pickle::Id>& items = arguments.items;
+    if (items.size() != (has_state ? 4u : 3u))
+      return corrupt(fmt::format("a parameter rebuilt from {} arguments", items.size()));
+    ADDER_CHECK(check_gradient(pickle_[items[1]], pickle_[items[2]]));
+    if (!has_state) return {};
+    const Node& state = pickle_[items[3]];
+    if (state.kind != Kind::tuple) return check_attributes(state);
+    for (const Pickle::Id id : state.items) ADDER_CHECK(check_attributes(pickle_[id]));
+    return {};
+  }
+
+  // Attributes like _no_weight_decay say something about a parameter; `data` would be another tensor.
+  Status check_attributes(const Node& state) const {
+    if (state.kind == Kind::none) return {};
+    if (state.kind != Kind::dict) return expected("the attributes of a parameter", state);
+    for (std::size_t i = 0; i < state.items.size(); i += 2) {
+      const Node& key = pickle_[state.items[i]];
+      if (key.kind != Kind::text && key.kind != Kind::bytes) return expected("an attribute's name", key);
+      if (key.text == "data") return refused("the attribute \"data\"", pickle_[state.items[i + 1]], "");
+    }
+    return {};
+  }
+
+  // torch's own marks on a tensor: "neg" and "conj" mean that the values are not those stored.
+  Status check_metadata(const Node& metadata) const {
+    if (metadata.kind == Kind::none || (metadata.kind == Kind::dict && metadata.items.empty())) return {};
+    std::string marks;
+    if (metadata.kind == Kind::dict)
+      for (std::size_t i = 0; i < metadata.items.size() && i < 8; i += 2)
+        marks += (i == 0 ? " " : ", ") + describe(pickle_, pickle_[metadata.items[i]]);
+    return refused("metadata" + marks, metadata, "save tensor.resolve_neg().resolve_conj().clone() instead");
+  }
+
+  tl::unexpected<Error> refused(std::string_view what, const Node& found, std::string_view hint) const {
+    return fail(
+        ErrorCode::unsupported,
+        fmt::format("{}: {}: the tensor comes with {} ({}), so its values may not be those stored: refused",
+                    origin_, tensor_, what, describe(pickle_, found)),
+        std::string(hint));
+  }
+
+  // (storage, offset, sizes, strides, requires_grad, hooks, [v3: dtype], [metadata])
   Result<TorchTensor> read_tensor(const std::vector<Pickle::Id>& arguments, bool has_dtype) {
-    if (arguments.size() < (has_dtype ? 7u : 4u))
+    const std::size_t known = has_dtype ? 7 : 6;
+    if (arguments.size() < known || arguments.size() > known + 1)
       return corrupt(fmt::format("a tensor rebuilt from {} arguments", arguments.size()));
+    ADDER_CHECK(check_gradient(pickle_[arguments[4]], pickle_[arguments[5]]));
+    if (arguments.size() > known) ADDER_CHECK(check_metadata(pickle_[arguments[known]]));
     ADDER_TRY(Storage storage, read_storage(pickle_[arguments[0]]));
     if (has_dtype) storage.dtype = find_type(pickle_[arguments[6]]);
     if (!storage.dtype) return expected("an element type", pickle_[arguments[has_dtype ? 6 : 0]]);
@@ -138,8 +193,7 @@ class Reader {
     ADDER_TRY(tensor.shape.dims, read_sizes(pickle_[arguments[2]]));
     ADDER_TRY(tensor.strides, read_sizes(pickle_[arguments[3]]));
     tensor.storage = std::move(storage.key);
-    const std::int64_t width = storage.is_untyped ? 1 : byte_size(*storage.dtype);
-    if (__builtin_mul_overflow(storage.size, width, &tensor.storage_bytes))
+    if (__builtin_mul_overflow(storage.size, storage.width, &tensor.storage_bytes))
       return corrupt(fmt::format("a storage of {} elements", storage.size));
     ADDER_CHECK(check_window(tensor));
     return tensor;
@@ -149,7 +203,7 @@ class Reader {
   Result<Storage> read_storage(const Node& node) {
     if (node.kind != Kind::persistent) return expected("a storage", node);
     const Node& id = pickle_[node.items[0]];
-    if (id.kind != Kind::tuple || id.items.size() < 5 || pickle_[id.items[0]].text != "storage")
+    if (id.kind != Kind::tuple || id.items.size() != 5 || pickle_[id.items[0]].text != "storage")
       return corrupt("a storage whose id is not (\"storage\", type, key, location, size)");
     const Node &type = pickle_[id.items[1]], &key = pickle_[id.items[2]];
     Storage storage;
@@ -157,6 +211,7 @@ class Reader {
     storage.is_untyped = is_untyped_storage(type);
     if (!storage.dtype && !storage.is_untyped) return expected("a storage type", type);
     if (key.kind != Kind::text || key.text.empty()) return expected("the key of a storage", key);
+    if (storage.dtype) storage.width = byte_size(*storage.dtype);
     storage.key = key.text;
     ADDER_TRY(storage.size, read_size(pickle_[id.items[4]]));
     return storage;

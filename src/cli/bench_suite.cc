@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
+#include "cli/provenance.h"
+#include "base/files.h"
+#include "cli/outputs.h"
 #include "cli/suite_json.h"
 #include "report/report.h"
 
@@ -18,11 +21,13 @@ engine::SuiteOptions suite_options(const SuiteFlags& flags, std::optional<std::i
   return out;
 }
 
-Status make_folder(const std::filesystem::path& folder) {
+/// Makes the folder of the results, and finds out before the work whether they can be written.
+Status prepare_out(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (!error) return {};
-  return fail(ErrorCode::internal, fmt::format("{}: cannot be made: {}", folder.string(), error.message()));
+  if (error) return system_failure(folder, "make it", error.value());
+  const NamedFile outputs[] = {{"--out", folder / "suite.json"}, {"--out", folder / "report.html"}};
+  return check_writable(outputs);
 }
 
 Status write_text(const std::filesystem::path& file, std::string_view text) {
@@ -32,12 +37,13 @@ Status write_text(const std::filesystem::path& file, std::string_view text) {
 Result<OrderedJson> measure_model(const ModelOptions& model, const ConsoleOptions& verbosity,
                                   const engine::SuiteOptions& options, Console& console) {
   ADDER_TRY(engine::Engine engine, open_engine(model, verbosity, console));
-  const std::string name = engine.checkpoint().directory().filename().string();
-  console.note(fmt::format("{}: {} on {}", name, model.dtype, engine.client().description()));
+  const std::string name = model_name(model.model, engine.checkpoint().directory());
+  console.note(fmt::format("{}: {} on {}", name, dtype_name(engine), engine.client().description()));
   ADDER_CHECK(engine.load());
   ADDER_TRY(const engine::SuiteReport report, engine::run_suite(engine, options, [&](std::string_view line) {
               console.note(fmt::format("{}: {}", name, line));
             }));
+  ADDER_CHECK(engine.check_unchanged());
   return suite_model(model, options, engine, report);
 }
 
@@ -56,6 +62,7 @@ Result<std::string> draw_beside(const SuiteFlags& flags, const std::string& json
 }
 
 Result<ExitCode> draw_again(const SuiteFlags& flags) {
+  ADDER_CHECK(prepare_out(flags.out));
   std::vector<report::Model> models;
   for (const std::filesystem::path& file : flags.reports) {
     ADDER_TRY(const Json document, read_json_file(file));
@@ -63,7 +70,6 @@ Result<ExitCode> draw_again(const SuiteFlags& flags) {
     models.insert(models.end(), more.begin(), more.end());
   }
   ADDER_TRY(const std::string page, report::render(std::move(models)));
-  ADDER_CHECK(make_folder(flags.out));
   ADDER_CHECK(write_text(flags.out / "report.html", page));
   ADDER_CHECK(print((flags.out / "report.html").string() + "\n"));
   return ExitCode::done;
@@ -111,7 +117,6 @@ Status check_suite_flags(const SuiteFlags& flags, std::size_t models) {
   }
   if (models == 0) return usage("--model is required");
   if (!flags.suite.empty()) return {};
-  if (models > 1) return usage("more than one --model goes with --suite paper only");
   if (!flags.out.empty()) return usage("--out goes with --suite paper or --report");
   return {};
 }
@@ -122,7 +127,7 @@ Result<ExitCode> run_suites(const SuiteFlags& flags, const std::vector<std::file
   if (!flags.reports.empty()) return draw_again(flags);
   Console console(verbosity);
   const engine::SuiteOptions options = suite_options(flags, repetitions);
-  if (!flags.out.empty()) ADDER_CHECK(make_folder(flags.out));
+  if (!flags.out.empty()) ADDER_CHECK(prepare_out(flags.out));
   std::vector<OrderedJson> done;
   std::string json;
   for (const std::filesystem::path& path : models) {
@@ -130,7 +135,7 @@ Result<ExitCode> run_suites(const SuiteFlags& flags, const std::vector<std::file
     model.model = path;
     ADDER_TRY(OrderedJson measured, measure_model(model, verbosity, options, console));
     done.push_back(std::move(measured));
-    json = suite_document(done).dump(1) + "\n";
+    json = to_text(suite_document(done), 1) + "\n";
     // After every model, so that a later one that fails costs nothing that was measured.
     if (!flags.out.empty()) ADDER_CHECK(write_text(flags.out / "suite.json", json));
   }

@@ -29,6 +29,9 @@ Command declare_perplexity(CLI::App& parent);
 Command declare_profile(CLI::App& parent);
 Command declare_convert(CLI::App& parent);
 Command declare_quantize(CLI::App& parent);
+Command declare_compile(CLI::App& parent);
 Command declare_pull(CLI::App& parent);
+Command declare_completions(CLI::App& parent);
+Command declare_man(CLI::App& parent);
 
 }  // namespace adder::cli

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "cli/console.h"
+#include "cli/help.h"
+#include "cli/model_source.h"
 #include "engine/engine.h"
 
 // Flags that several subcommands share: each struct with the function that declares it.
@@ -15,22 +17,38 @@ struct ModelOptions {
   std::filesystem::path model;
   std::string plugin = "cpu";
   int device = 0;
-  std::string dtype = "f32", precision = "highest", policy;
+  std::string dtype = "auto", precision = "highest", policy;
+  std::int64_t threads = 0;  ///< 0: as many as there are CPUs
   std::filesystem::path dump_hlo;
+  bool pull = false;  ///< download ORG/NAME if it is not in the cache
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;
   bool no_cache = false, no_tune = false;
+  bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
 };
 
 void add_console_options(CLI::App& app, ConsoleOptions& options);
+/// --model, also as the first argument, and all of the following.
 void add_model_options(CLI::App& app, ModelOptions& options);
 /// All of those but --model itself.
 void add_run_options(CLI::App& app, ModelOptions& options);
 
-/// What -m names: the path itself if it exists or cannot be ORG/NAME[@REV], else that model in the Hugging
-/// Face cache (hub::locate).
-Result<std::filesystem::path> find_model(const std::filesystem::path& model);
+/// --dtype and --precision alone, and what their values stand for; nullopt is auto.
+void add_dtype_option(CLI::App& app, std::string& dtype);
+void add_precision_option(CLI::App& app, std::string& precision);
+std::optional<DType> weight_dtype(const std::string& dtype);
+hlo::Precision precision_of(const std::string& name);
+
+/// What --pull allows.
+Fetch fetch_of(const ModelOptions& options);
 
 /// Opens the model on the device, without its weights. `console` must outlive the engine.
 Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOptions& verbosity,
                                    Console& console);
+
+/// How the engine keeps weights, as --dtype says it: "f32", "bf16", "int8".
+std::string dtype_name(const engine::Engine& engine);
+std::string dtype_name(DType dtype);
+/// The same, and whether --dtype auto chose it: "bf16 (auto)".
+std::string dtype_note(const ModelOptions& options, const engine::Engine& engine);
 
 }  // namespace adder::cli

@@ -9,9 +9,15 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/exception.h"
+#include "base/text.h"
+#include "cli/last_words.h"
+
 namespace adder::cli {
 
 namespace {
+
+constexpr std::string_view kKept = "\n\t";  // of the control characters in messages
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
@@ -40,7 +46,10 @@ Console::Console(const ConsoleOptions& options)
                                                std::make_shared<spdlog::sinks::stderr_color_sink_mt>())) {
   logger_->set_pattern("%^%l%$: %v");
   logger_->set_level(spdlog_level(threshold(options)));
-  if (!options.quiet && ::isatty(STDERR_FILENO) == 1) bar_ = std::make_unique<ProgressBar>(STDERR_FILENO);
+  if (options.quiet) return;
+  using Style = ProgressBar::Style;
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  bar_ = std::make_unique<ProgressBar>(STDERR_FILENO, terminal ? Style::bar : Style::lines);
 }
 
 Console::~Console() = default;
@@ -50,24 +59,46 @@ bool Console::enabled(LogLevel level) const { return level >= threshold(options_
 void Console::log(LogLevel level, std::string_view message) {
   if (!enabled(level)) return;
   const auto pause = bar_ ? bar_->pause() : ProgressBar::Pause();
-  logger_->log(spdlog_level(level), spdlog::string_view_t(message.data(), message.size()));
+  const std::string plain = printable(message, kKept);
+  logger_->log(spdlog_level(level), spdlog::string_view_t(plain.data(), plain.size()));
 }
 
 void Console::note(std::string_view line) {
   if (options_.quiet) return;
   const auto pause = bar_ ? bar_->pause() : ProgressBar::Pause();
-  fmt::print(stderr, "{}\n", line);
+  print_note(fmt::format("{}\n", line));
+}
+
+void print_note(std::string_view text) {
+  const std::string plain = printable(text, kKept);
+  for (std::string_view left = plain; !left.empty();) {
+    const ssize_t n = ::write(STDERR_FILENO, left.data(), left.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;  // a note that nobody takes is no reason to fail
+    left.remove_prefix(static_cast<std::size_t>(n));
+  }
 }
 
 void print_error(const Error& error) {
   const std::string_view message = error.message;
-  fmt::print(stderr, "error: {}\n", message.substr(0, message.find_last_not_of('\n') + 1));
-  if (!error.hint.empty()) fmt::print(stderr, "hint: {}\n", error.hint);
+  print_note(fmt::format("error: {}\n{}", message.substr(0, message.find_last_not_of('\n') + 1),
+                         error.hint.empty() ? "" : fmt::format("hint: {}\n", error.hint)));
+}
+
+void print_error_of(const std::exception_ptr& exception) noexcept {
+  try {
+    print_error(error_of(exception));
+  } catch (...) {  // not even memory for the sentence
+    constexpr std::string_view kSentence = "error: out of memory\n";
+    [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kSentence.data(), kSentence.size());
+  }
 }
 
 Status print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
-  return fail(ErrorCode::internal, fmt::format("writing to standard output: {}", std::strerror(errno)));
+  const int reason = errno;
+  if (reason == EPIPE) end_by_broken_pipe();
+  return fail(ErrorCode::internal, fmt::format("writing to standard output: {}", std::strerror(reason)));
 }
 
 }  // namespace adder::cli

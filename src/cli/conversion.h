@@ -8,6 +8,7 @@
 #include "checkpoint/convert.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/help.h"
 
 // What `adder convert` and `adder quantize` share: one checkpoint in, a new directory out.
 namespace adder::cli {

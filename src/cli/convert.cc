@@ -22,6 +22,7 @@ Command declare_convert(CLI::App& parent) {
                  "f32: everything; bf16: projections, embedding and head (default: as stored; GGUF's "
                  "quantised weights become f32)")
       ->check(CLI::IsMember({"f32", "bf16"}));
+  app.footer(examples({"adder convert DIR OUT --dtype bf16", "adder convert model.gguf OUT"}));
   return {&app, nullptr,
           [o] { return run_conversion(o->conversion, o->dtype ? parse_dtype(*o->dtype) : std::nullopt); }};
 }

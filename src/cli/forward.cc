@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <optional>
 
+#include "checkpoint/model_fingerprint.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
+#include "cli/text_input.h"
+#include "cli/outputs.h"
 #include "cli/token_list.h"
 #include "engine/session.h"
 #include "engine/snapshot.h"
@@ -45,24 +49,23 @@ Result<std::vector<std::int64_t>> read_ids(const ForwardOptions& o) {
   return parse_numbers(text, *o.ids_file);
 }
 
-/// Runs every piece; nullopt if interrupted.
-Result<std::optional<engine::AllOutputs>> run_pieces(engine::Session& session,
-                                                     std::span<const std::int32_t> ids,
-                                                     const std::vector<std::int64_t>& pieces) {
+/// Runs every piece. Error cancelled if interrupted.
+Result<engine::AllOutputs> run_pieces(engine::Session& session, std::span<const std::int32_t> ids,
+                                      const std::vector<std::int64_t>& pieces) {
   engine::AllOutputs all;
   const auto append = [](std::vector<float>& to, const std::vector<float>& more) {
     to.insert(to.end(), more.begin(), more.end());
   };
   for (const std::int64_t piece : pieces) {
-    if (interrupted()) return std::nullopt;
-    ADDER_TRY(const engine::AllOutputs part, session.extend_all(ids.first(static_cast<std::size_t>(piece))));
+    ADDER_TRY(const engine::AllOutputs part,
+              session.extend_all(ids.first(static_cast<std::size_t>(piece)), &interrupted()));
     all.hidden.resize(part.hidden.size());
     for (std::size_t i = 0; i < part.hidden.size(); ++i) append(all.hidden[i], part.hidden[i]);
     append(all.final_hidden, part.final_hidden);
     append(all.logits, part.logits);
     ids = ids.subspan(static_cast<std::size_t>(piece));
   }
-  return std::optional<engine::AllOutputs>(std::move(all));
+  return all;
 }
 
 Status write_result(const std::filesystem::path& path, const std::vector<std::int32_t>& ids,
@@ -87,14 +90,19 @@ Status write_result(const std::filesystem::path& path, const std::vector<std::in
 }
 
 /// A snapshot to continue, or the beginning of everything.
-Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& engine, LogSink& log) {
+Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& engine, Console& console) {
   const DType dtype = engine.programs().model().weight_dtype;
-  const std::uint64_t fingerprint = engine.checkpoint().fingerprint();
+  std::uint64_t fingerprint = 0;  // all weights are read for it, so only where a snapshot asks
+  if (!o.state_in.empty() || !o.state_out.empty()) {
+    checkpoint::FingerprintOptions how{.progress = &console.progress(), .stop = &interrupted()};
+    if (!o.model.no_cache) how.memory = engine::default_cache_dir().parent_path();
+    ADDER_TRY(fingerprint, checkpoint::fingerprint_of(engine.checkpoint(), how));
+  }
   if (o.state_in.empty())
     return engine::Snapshot{.state = {}, .tokens = {}, .fingerprint = fingerprint, .weight_dtype = dtype};
   ADDER_TRY(engine::Snapshot snapshot, engine::read_snapshot(o.state_in, engine.config(), fingerprint));
   if (snapshot.weight_dtype != dtype)
-    adder::log(log, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
+    adder::log(console, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
                name(snapshot.weight_dtype), name(dtype));
   snapshot.weight_dtype = dtype;
   return snapshot;
@@ -105,12 +113,19 @@ Result<engine::State> on_device(const engine::Snapshot& snapshot, const engine::
   return engine::to_device({snapshot.state}, engine.config(), engine.client(), engine.device());
 }
 
+std::array<NamedFile, 2> outputs(const ForwardOptions& o) {
+  return {{{"--out", o.out}, {"--state-out", o.state_out}}};
+}
+
 Status check(const ForwardOptions& o) {
   if (o.ids.has_value() + o.ids_file.has_value() != 1)
     return fail(ErrorCode::invalid_argument, "give exactly one of --ids-file and --ids");
   if (o.ids) ADDER_CHECK(parse_numbers(*o.ids, "--ids"));
   ADDER_CHECK(parse_numbers(o.split, "--split"));
-  return {};
+  // A snapshot may replace the one it continues.
+  const NamedFile read[] = {{"--ids-file", o.ids_file.value_or("")}, {"--state-in", o.state_in}};
+  ADDER_CHECK(check_distinct(std::array{outputs(o)[0]}, read));
+  return check_distinct(outputs(o), std::span(read).first(1));
 }
 
 Result<ExitCode> run(const ForwardOptions& o) {
@@ -122,7 +137,9 @@ Result<ExitCode> run(const ForwardOptions& o) {
     print_error(pieces.error());
     return ExitCode::usage;
   }
+  ADDER_CHECK(check_writable(outputs(o)));
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
+  ADDER_CHECK(check_not_model(outputs(o), engine.checkpoint()));
   ADDER_TRY(const std::vector<std::int32_t> ids, check_token_ids(numbers, engine.config().vocab_size));
   ADDER_TRY(engine::Snapshot snapshot, initial(o, engine, console));
 
@@ -131,11 +148,11 @@ Result<ExitCode> run(const ForwardOptions& o) {
   ADDER_TRY(const serve::StartUpTimes times, serve::start_up(engine, plan));
   ADDER_TRY(engine::State state, on_device(snapshot, engine));
   engine::Session session(engine, std::move(state));
-  ADDER_TRY(const std::optional<engine::AllOutputs> all, run_pieces(session, ids, *pieces));
-  if (!all) return ExitCode::interrupted;
+  ADDER_TRY(const engine::AllOutputs all, run_pieces(session, ids, *pieces));
 
   ADDER_TRY(snapshot.state, engine::to_host(session.state(), engine.config()));
-  ADDER_CHECK(write_result(o.out, ids, *all, snapshot.state, engine.config()));
+  ADDER_CHECK(engine.check_unchanged());
+  ADDER_CHECK(write_result(o.out, ids, all, snapshot.state, engine.config()));
   if (!o.state_out.empty()) {
     snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());
     ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.config()));
@@ -144,7 +161,7 @@ Result<ExitCode> run(const ForwardOptions& o) {
       fmt::format("load {:.0f} ms | compile {:.0f} ms | {} tokens, pieces: {}, position {} | {} (API {}), {}",
                   times.load_ms, times.compile_ms, ids.size(), pieces->size(), snapshot.state.position,
                   engine.client().plugin().path().filename().string(),
-                  to_string(engine.client().plugin().api_version()), o.model.dtype));
+                  to_string(engine.client().plugin().api_version()), dtype_note(o.model, engine)));
   return ExitCode::done;
 }
 
@@ -169,6 +186,9 @@ Command declare_forward(CLI::App& parent) {
   app.add_option("--state-in", o->state_in, "continue from this snapshot")->type_name("FILE");
   app.add_option("--state-out", o->state_out, "write a snapshot of the state afterwards")->type_name("FILE");
   add_console_options(app, o->console);
+  app.footer(examples(
+      {"adder forward DIR --ids 1,2,3 --out result.safetensors --dtype f32",
+       "adder forward DIR --ids-file ids.txt --split 64,64 --state-out s.safetensors --out r.safetensors"}));
   return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
 }
 

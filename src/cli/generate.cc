@@ -5,23 +5,25 @@
 #include <optional>
 #include <random>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
+#include "cli/model_tokenizer.h"
+#include "cli/text_input.h"
 #include "cli/token_list.h"
 #include "serve/text_generator.h"
-#include "tokenizer/vocabulary_json.h"
 
 namespace adder::cli {
 namespace {
 
-constexpr std::int64_t kDefaultTokens = 128, kStreamingBlock = 8, kBatchBlock = 64;
+constexpr std::int64_t kDefaultTokens = 128;
 
 struct PromptOptions {
-  std::optional<std::string> text, file, ids;  // exactly one
-  std::filesystem::path tokenizer;
-  bool hide = false;
+  std::optional<std::string> text, file, ids;  // at most one; none: standard input
+  std::string tokenizer;
+  bool hide = false, escape = false;
 };
 
 /// What the user asked for; unset means the model's own suggestion, or else Adder's default.
@@ -48,12 +50,19 @@ struct GenerateOptions {
 
 void add_prompt_options(CLI::App& app, PromptOptions& o) {
   app.add_option("-p,--prompt", o.text, "the text to continue")->type_name("TEXT");
-  app.add_option("-f,--file", o.file, "a file holding the text to continue; - for standard input")
+  app.add_option(
+         "-f,--file", o.file,
+         "a file holding the text to continue, without one newline at its end; - for standard input, which "
+         "is also read where nothing else is given")
       ->type_name("FILE");
-  app.add_option("--ids", o.ids, "the token ids to continue; needs no tokenizer")->type_name("1,2,3");
-  app.add_option("--tokenizer", o.tokenizer, "tokenizer.json, or its directory (default: the model's)")
-      ->type_name("PATH");
-  app.add_flag("--no-display-prompt", o.hide, "print only what is generated");
+  app.add_option("--ids", o.ids, "the token ids to continue; needs no tokenizer")
+      ->type_name("1,2,3")
+      ->group(kPromptGroup);
+  app.add_flag("-e,--escape", o.escape,
+               "\\n, \\t, \\\\, \\xHH, ... in the prompt and in --stop are what they stand for")
+      ->group(kPromptGroup);
+  add_tokenizer_option(app, o.tokenizer);
+  app.add_flag("--no-display-prompt", o.hide, "print only what is generated")->group(kOutputGroup);
 }
 
 void add_sampling_options(CLI::App& app, SamplingFlags& o) {
@@ -64,18 +73,24 @@ void add_sampling_options(CLI::App& app, SamplingFlags& o) {
   const SamplingOptions d;
   app.add_option("--temp", o.temperature, help("temperature; 0 is greedy", d.temperature))->type_name("X");
   app.add_option("--top-k", o.top_k, help("keep the K likeliest tokens; 0 keeps all", d.top_k))
-      ->type_name("K");
+      ->type_name("K")
+      ->group(kSamplingGroup);
   app.add_option("--top-p", o.top_p, help("keep the likeliest tokens of this total probability", d.top_p))
-      ->type_name("P");
+      ->type_name("P")
+      ->group(kSamplingGroup);
   app.add_option("--min-p", o.min_p, help("drop tokens less likely than P times the likeliest", d.min_p))
-      ->type_name("P");
+      ->type_name("P")
+      ->group(kSamplingGroup);
   app.add_option("--repeat-penalty", o.repetition_penalty,
                  help("makes tokens seen before less likely; 1 is off", d.repetition_penalty))
-      ->type_name("X");
+      ->type_name("X")
+      ->group(kSamplingGroup);
   app.add_option("--presence-penalty", o.presence_penalty, "subtracted once from logits of generated tokens")
-      ->type_name("X");
+      ->type_name("X")
+      ->group(kSamplingGroup);
   app.add_option("--frequency-penalty", o.frequency_penalty, "subtracted from logits for each time generated")
-      ->type_name("X");
+      ->type_name("X")
+      ->group(kSamplingGroup);
   app.add_option("-s,--seed", o.seed, "same seed, same text; -1 draws one")
       ->check(CLI::Range(std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()))
       ->type_name("N")
@@ -88,16 +103,18 @@ void add_length_options(CLI::App& app, LengthOptions& o) {
                              kDefaultTokens))
       ->check(CLI::Range(std::int64_t{-1}, serve::kUnlimited))
       ->type_name("N");
-  app.add_option(
-         "--block", o.block,
-         fmt::format("tokens in one device call (default: {}, with --json {})", kStreamingBlock, kBatchBlock))
+  app.add_option("--block", o.block,
+                 "tokens in one device call (default: up to 64, as many as take a quarter of a second)")
       ->check(CLI::Range(1, 4096))
-      ->type_name("S");
+      ->type_name("S")
+      ->group(kLengthGroup);
   app.add_option("--stop", o.stops, "end before this text; may be repeated")
       ->allow_extra_args(false)
-      ->type_name("TEXT");
+      ->type_name("TEXT")
+      ->group(kLengthGroup);
   app.add_flag("--ignore-eos", o.ignore_eos,
-               "go on after the end-of-text token (as always where the model has no tokenizer)");
+               "go on after the end-of-text token (as always where the model has no tokenizer)")
+      ->group(kLengthGroup);
 }
 
 template <class T>
@@ -135,6 +152,16 @@ std::vector<std::int32_t> eos_ids(const checkpoint::Checkpoint& checkpoint, LogS
   return out;
 }
 
+/// The flags were looked at before (check), so that what is wrong now the model's file says.
+Status check_suggestions(const SamplingOptions& sampling, const checkpoint::Checkpoint& checkpoint) {
+  Status valid = engine::validate(sampling);
+  if (valid) return valid;
+  Error error = std::move(valid).error();
+  const std::filesystem::path file = checkpoint.directory() / "generation_config.json";
+  return fail(ErrorCode::corrupt, fmt::format("{}: {}", file.string(), error.message),
+              "say what you want instead with a flag, such as --temp 0 or --top-p 1");
+}
+
 /// Without a tokenizer there is no text to end: ids go in, exactly -n ids come out.
 serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Checkpoint& checkpoint,
                                 bool has_tokenizer, LogSink& log) {
@@ -142,38 +169,32 @@ serve::TextOptions text_options(const GenerateOptions& o, const checkpoint::Chec
   serve::TextOptions out;
   out.sampling = resolve(o.sampling, own);
   if (has_tokenizer && !o.length.ignore_eos) out.eos_ids = eos_ids(checkpoint, log);
-  out.stops = o.length.stops;
+  for (const std::string& stop : o.length.stops) out.stops.push_back(o.prompt.escape ? unescape(stop) : stop);
   const std::int64_t tokens = first_of(o.length.predict, own.max_new_tokens, kDefaultTokens);
   out.max_tokens = tokens < 0 ? serve::kUnlimited : tokens;
-  out.block = o.length.block.value_or(o.json ? kBatchBlock : kStreamingBlock);
+  out.block = o.length.block;
   return out;
 }
 
-/// The one named, else tokenizer.json beside the weights, else the one inside a GGUF file; none if the prompt
-/// comes as ids and the model has none that can be used.
-Result<std::optional<tokenizer::Tokenizer>> open_tokenizer(const PromptOptions& o,
-                                                           const checkpoint::Checkpoint& checkpoint) {
-  using Opened = Result<std::optional<tokenizer::Tokenizer>>;
-  const auto some = [](Result<tokenizer::Tokenizer> opened) -> Opened {
-    ADDER_TRY(tokenizer::Tokenizer tokenizer, std::move(opened));
-    return std::optional<tokenizer::Tokenizer>(std::move(tokenizer));
-  };
-  const std::filesystem::path beside = checkpoint.directory() / "tokenizer.json";
-  std::error_code ignored;
-  if (!o.tokenizer.empty()) return some(tokenizer::Tokenizer::open(o.tokenizer));
-  if (std::filesystem::exists(beside, ignored)) return some(tokenizer::Tokenizer::open(beside));
-  ADDER_TRY(const auto vocabulary, checkpoint.vocabulary());
-  if (vocabulary) {
-    auto own = some(tokenizer::tokenizer_from_vocabulary(*vocabulary, checkpoint.directory().string()));
-    if (own || !o.ids) return own;
+/// Ids need no tokenizer, so one that cannot be used is none.
+Result<std::optional<tokenizer::Tokenizer>> open_tokenizer(const GenerateOptions& o,
+                                                           const checkpoint::Checkpoint& checkpoint,
+                                                           Console& console) {
+  const TokenizerSearch search{
+      .name = o.prompt.tokenizer, .fetch = fetch_of(o.model), .hub = !o.prompt.ids.has_value()};
+  if (!o.prompt.ids) {
+    ADDER_TRY(ModelTokenizer found,
+              need_tokenizer(search, checkpoint, ", or give the prompt as token ids with --ids", console));
+    return std::optional(std::move(found.tokenizer));
   }
-  if (o.ids) return std::nullopt;
-  return fail(
-      ErrorCode::not_found,
-      fmt::format("{}: no such file, so the prompt cannot be tokenized", beside.string()),
-      "name one with --tokenizer, or give the prompt as token ids with --ids; the state-spaces/mamba2-* "
-      "checkpoints ship none and use EleutherAI/gpt-neox-20b's (adder pull EleutherAI/gpt-neox-20b "
-      "--include 'tokenizer*')");
+  auto found = find_tokenizer(search, checkpoint, console);
+  if (!found && search.name.empty() && found.error().code == ErrorCode::unsupported) {
+    console.log(LogLevel::warn, "ids only, no text: " + found.error().message);
+    return std::nullopt;
+  }
+  if (!found) return fail(std::move(found).error());
+  if (!*found) return std::nullopt;
+  return std::optional(std::move((*found)->tokenizer));
 }
 
 struct Prompt {
@@ -181,19 +202,27 @@ struct Prompt {
   std::string text;  ///< as given, or decoded
 };
 
-Result<Prompt> read_prompt(const PromptOptions& o, const tokenizer::Tokenizer* tokenizer,
-                           std::int64_t vocab_size) {
-  Prompt out;
+/// The text to continue, before anything slow happens. Precondition: no --ids.
+Result<std::string> read_text(const PromptOptions& o) {
+  std::string text = o.text.value_or("");
+  if (!o.text) {
+    ADDER_TRY(text, read_prompt_file(o.file.value_or("-")));
+  }
+  return o.escape ? unescape(text) : text;
+}
+
+/// An empty text begins where the model's texts begin, if it says where.
+Result<Prompt> tokenize(const PromptOptions& o, std::string text, const tokenizer::Tokenizer* tokenizer,
+                        const checkpoint::Checkpoint& checkpoint, std::int64_t vocab_size) {
+  Prompt out{.ids = {}, .text = std::move(text)};
   std::vector<std::int64_t> numbers;
   if (o.ids) {
     ADDER_TRY(numbers, parse_numbers(*o.ids, "--ids"));
   } else {
-    out.text = o.text.value_or("");
-    if (o.file) {
-      ADDER_TRY(out.text, read_text_file(*o.file));
-    }
     ADDER_TRY(const std::vector<std::int32_t> ids, tokenizer->encode(out.text));
     numbers.assign(ids.begin(), ids.end());
+    const std::optional<std::int32_t> first = first_token(checkpoint);
+    if (numbers.empty() && first) numbers.push_back(*first);
   }
   ADDER_TRY(out.ids, check_token_ids(numbers, vocab_size));
   if (o.ids && tokenizer) {
@@ -225,19 +254,24 @@ std::string per_second(double tokens, double ms) {
 struct Outcome {
   std::vector<std::int32_t> prompt_ids;
   serve::StartUpTimes start_up;
-  std::uint64_t seed = 0;
+  std::optional<std::uint64_t> seed;  ///< none where it decided nothing
 };
 
-void note_timings(Console& console, const ModelOptions& model, const engine::Engine& engine,
+void note_timings(Console& console, const GenerateOptions& o, const engine::Engine& engine,
                   const Outcome& outcome, const serve::GenerationTimings& t) {
+  const std::string seed = outcome.seed ? fmt::format(" | seed {}", *outcome.seed) : "";
+  const double tune_ms = outcome.start_up.tune_ms;
+  const std::string tuned =
+      tune_ms < 50 ? "" : fmt::format("autotune {:.0f} ms | ", tune_ms);  // else remembered
   console.note(
+      tuned +
       fmt::format("load {:.0f} ms | compile {:.0f} ms | prompt {} tokens, {} | decode {} tokens, {} | {} {} "
-                  "(API {}), {} | seed {}",
+                  "(API {}), {}{}",
                   outcome.start_up.load_ms, outcome.start_up.compile_ms, t.prompt_n,
                   per_second(static_cast<double>(t.prompt_n - 1), t.prompt_ms), t.predicted_n,
                   per_second(static_cast<double>(t.predicted_n), t.predicted_ms),
                   engine.client().platform_name(), engine.client().plugin().path().filename().string(),
-                  to_string(engine.client().plugin().api_version()), model.dtype, outcome.seed));
+                  to_string(engine.client().plugin().api_version()), dtype_note(o.model, engine), seed));
 }
 
 OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
@@ -247,9 +281,10 @@ OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
           {"ids", generator.ids()},
           {"text", has_text ? OrderedJson(generator.text()) : OrderedJson()},
           {"finish_reason", name(generator.finish_reason().value_or(serve::FinishReason::cancelled))},
-          {"seed", outcome.seed},
+          {"seed", outcome.seed ? OrderedJson(*outcome.seed) : OrderedJson()},
           {"timings",
-           {{"load_ms", outcome.start_up.load_ms},
+           {{"tune_ms", outcome.start_up.tune_ms},
+            {"load_ms", outcome.start_up.load_ms},
             {"compile_ms", outcome.start_up.compile_ms},
             {"prompt_n", t.prompt_n},
             {"prompt_ms", t.prompt_ms},
@@ -261,33 +296,67 @@ OrderedJson to_json(const engine::Engine& engine, const Outcome& outcome,
             {"api_version", to_string(engine.client().plugin().api_version())}}}};
 }
 
+/// A message of engine::validate() with the flag that set the field.
+std::string by_flag(std::string message) {
+  static constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
+      {"temperature", "--temp"},
+      {"top_k", "--top-k"},
+      {"top_p", "--top-p"},
+      {"min_p", "--min-p"},
+      {"repetition_penalty", "--repeat-penalty"},
+      {"presence_penalty", "--presence-penalty"},
+      {"frequency_penalty", "--frequency-penalty"}};
+  for (const auto& [field, flag] : kFlags)
+    if (message.starts_with(field)) return message.replace(0, field.size(), flag);
+  return message;
+}
+
 Status check(const GenerateOptions& o) {
   const auto usage = [](std::string message) {
     return fail(ErrorCode::invalid_argument, std::move(message));
   };
-  if (o.prompt.text.has_value() + o.prompt.file.has_value() + o.prompt.ids.has_value() != 1)
-    return usage("give exactly one of -p/--prompt, -f/--file and --ids");
+  const int prompts = o.prompt.text.has_value() + o.prompt.file.has_value() + o.prompt.ids.has_value();
+  if (prompts > 1 || (prompts == 0 && !stdin_holds_text()))
+    return usage("give exactly one of -p/--prompt, -f/--file and --ids, or a text at standard input");
   if (o.prompt.ids) ADDER_CHECK(parse_numbers(*o.prompt.ids, "--ids"));
   for (const std::string& stop : o.length.stops)
     if (stop.empty()) return usage("--stop: the text is empty");
-  return engine::validate(resolve(o.sampling, {}));
+  if (Status valid = engine::validate(resolve(o.sampling, {})); !valid) {
+    Error error = std::move(valid).error();
+    return fail(error.code, by_flag(std::move(error.message)), error.hint);
+  }
+  return {};
 }
 
 Result<ExitCode> run(const GenerateOptions& o) {
+  std::string text;
+  if (!o.prompt.ids) {
+    ADDER_TRY(text, read_text(o.prompt));  // before catch_interrupt(): Ctrl-C ends a wait for a pipe
+  }
+  if (text.empty() && !o.prompt.text && !o.prompt.file && !o.prompt.ids) {
+    print_error(
+        {ErrorCode::invalid_argument,
+         "there is no prompt: give exactly one of -p/--prompt, -f/--file and --ids; standard input is empty",
+         "see `adder generate --help`"});
+    return ExitCode::usage;
+  }
   catch_interrupt();
   Console console(o.console);
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   const checkpoint::Checkpoint& checkpoint = engine.checkpoint();
-  ADDER_TRY(const std::optional<tokenizer::Tokenizer> own, open_tokenizer(o.prompt, checkpoint));
+  ADDER_TRY(const std::optional<tokenizer::Tokenizer> own, open_tokenizer(o, checkpoint, console));
   const tokenizer::Tokenizer* tokenizer = own ? &*own : nullptr;
-  ADDER_TRY(const Prompt prompt, read_prompt(o.prompt, tokenizer, engine.config().vocab_size));
+  ADDER_TRY(const Prompt prompt,
+            tokenize(o.prompt, std::move(text), tokenizer, checkpoint, engine.config().vocab_size));
   if (!tokenizer && !o.length.stops.empty())
     return fail(ErrorCode::invalid_argument, "--stop needs a tokenizer, and this model has none",
                 "name one with --tokenizer");
   const serve::TextOptions options = text_options(o, checkpoint, tokenizer != nullptr, console);
+  ADDER_CHECK(check_suggestions(options.sampling, checkpoint));
 
-  Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = options.sampling.seed};
-  const auto plan = serve::plan_generation(static_cast<std::int64_t>(prompt.ids.size()), options);
+  Outcome outcome{.prompt_ids = prompt.ids, .start_up = {}, .seed = {}};
+  if (!options.sampling.greedy()) outcome.seed = options.sampling.seed;
+  const auto plan = serve::plan_generation(engine, static_cast<std::int64_t>(prompt.ids.size()), options);
   ADDER_TRY(outcome.start_up, serve::start_up(engine, plan));
   ADDER_TRY(engine::State state, engine.zero_state());
   engine::Session session(engine, std::move(state));
@@ -301,8 +370,9 @@ Result<ExitCode> run(const GenerateOptions& o) {
     if (!event) break;
     if (!o.json) ADDER_CHECK(stream.write(*event));
   }
-  ADDER_CHECK(print(o.json ? to_json(engine, outcome, generator, tokenizer != nullptr).dump() + "\n" : "\n"));
-  note_timings(console, o.model, engine, outcome, generator.timings());
+  ADDER_CHECK(engine.check_unchanged());
+  ADDER_CHECK(print(o.json ? json_line(to_json(engine, outcome, generator, tokenizer != nullptr)) : "\n"));
+  note_timings(console, o, engine, outcome, generator.timings());
   return generator.finish_reason() == serve::FinishReason::cancelled ? ExitCode::interrupted : ExitCode::done;
 }
 
@@ -315,8 +385,10 @@ Command declare_generate(CLI::App& parent) {
   add_prompt_options(app, options->prompt);
   add_length_options(app, options->length);
   add_sampling_options(app, options->sampling);
-  app.add_flag("--json", options->json, "print one JSON object when done");
+  app.add_flag("--json", options->json, "print one JSON object when done")->group(kOutputGroup);
   add_console_options(app, options->console);
+  app.footer(examples({"adder generate models/austen-3.6m -p \"It is a truth\" -n 100",
+                       "adder generate -hf AntonV/mamba2-130m-hf -f prompt.txt --temp 0"}));
   return {&app, [options] { return check(*options); }, [options] { return run(*options); }};
 }
 

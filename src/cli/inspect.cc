@@ -6,10 +6,17 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/text.h"
+#include "checkpoint/auto_dtype.h"
+#include "checkpoint/check_values.h"
 #include "checkpoint/encoding.h"
+#include "checkpoint/model_fingerprint.h"
 #include "checkpoint/quantize.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/interrupt.h"
+#include "cli/model_source.h"
+#include "cli/model_tokenizer.h"
 #include "engine/weights.h"
 #include "model/parameters.h"
 #include "model/state.h"
@@ -18,9 +25,9 @@ namespace adder::cli {
 namespace {
 
 struct InspectOptions {
-  std::optional<std::string> positional, model;  // one of them
+  std::string model;
   ConsoleOptions console;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, check = false, fingerprint = false;
 };
 
 struct Amount {
@@ -31,6 +38,9 @@ struct Amount {
 struct Findings {
   std::map<std::string, Amount> stored;  ///< by element type, as the file names it
   std::int64_t state_bytes = 0;          ///< of one sequence
+  DType own_dtype = DType::f32;          ///< what --dtype auto resolves to
+  std::string tokenizer;                 ///< where it is, or why there is none
+  std::optional<std::string> fingerprint;  ///< if asked for
   std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };
 
@@ -51,8 +61,17 @@ std::int64_t weight_bytes_int8(const checkpoint::Checkpoint& checkpoint) {
   return n;
 }
 
-Findings examine(const checkpoint::Checkpoint& checkpoint) {
+std::string describe_tokenizer(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  const auto found = find_tokenizer({}, checkpoint, console);
+  if (!found) return "cannot be used: " + found.error().message;
+  if (!*found) return "none: name one with --tokenizer";
+  return fmt::format("{}, {} tokens", (*found)->source, (*found)->tokenizer.vocab_size());
+}
+
+Findings examine(const checkpoint::Checkpoint& checkpoint, Console& console) {
   Findings out;
+  out.own_dtype = checkpoint::stored_dtype(checkpoint);
+  out.tokenizer = describe_tokenizer(checkpoint, console);
   for (const auto& entry : checkpoint.entries()) {
     Amount& amount = out.stored[checkpoint::stored_type(entry.view)];
     ++amount.tensors;
@@ -66,10 +85,6 @@ Findings examine(const checkpoint::Checkpoint& checkpoint) {
   out.weight_bytes_bf16 = weight_bytes(config, DType::bf16);
   out.weight_bytes_int8 = weight_bytes_int8(checkpoint);
   return out;
-}
-
-std::string fingerprint(const checkpoint::Checkpoint& checkpoint) {
-  return fmt::format("{:016x}", checkpoint.fingerprint());
 }
 
 OrderedJson config_json(const checkpoint::ModelConfig& c) {
@@ -105,7 +120,8 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                   {"parameters", checkpoint.parameter_count()},
                   {"stored_bytes", checkpoint.stored_bytes()},
                   {"stored_dtypes", OrderedJson::object()},
-                  {"fingerprint", fingerprint(checkpoint)},
+                  {"dtype", dtype_name(f.own_dtype)},
+                  {"tokenizer", f.tokenizer},
                   {"state_bytes_per_sequence", f.state_bytes},
                   {"memory_bytes",
                    {{"f32", memory(f.weight_bytes_f32)},
@@ -113,6 +129,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                     {"int8", memory(f.weight_bytes_int8)}}}};
   for (const auto& [dtype, amount] : f.stored)
     out["stored_dtypes"][dtype] = {{"tensors", amount.tensors}, {"bytes", amount.bytes}};
+  if (f.fingerprint) out["fingerprint"] = *f.fingerprint;
   if (!with_tensors) return out;
   out["tensors"] = OrderedJson::array();
   for (const auto& [spec, view] : checkpoint.entries())
@@ -154,14 +171,16 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
     stored += fmt::format("{}{}: {} tensors, {}", stored.empty() ? "" : "; ", dtype, amount.tensors,
                           bytes(amount.bytes));
   line("stored", fmt::format("{} ({})", stored, checkpoint.format()));
-  line("fingerprint", fingerprint(checkpoint));
+  line("tokenizer", f.tokenizer);
+  if (f.fingerprint) line("fingerprint", *f.fingerprint);
   line("state",
        fmt::format("{} bytes ({}) a sequence, at every length", f.state_bytes, bytes(f.state_bytes)));
-  line("memory, f32", fmt::format("{} of weights and one state", bytes(f.weight_bytes_f32 + f.state_bytes)));
-  line("memory, bf16",
-       fmt::format("{} of weights and one state", bytes(f.weight_bytes_bf16 + f.state_bytes)));
-  line("memory, int8",
-       fmt::format("{} of weights and one state", bytes(f.weight_bytes_int8 + f.state_bytes)));
+  const std::pair<DType, std::int64_t> memory[] = {
+      {DType::f32, f.weight_bytes_f32}, {DType::bf16, f.weight_bytes_bf16}, {DType::s8, f.weight_bytes_int8}};
+  for (const auto& [dtype, weights] : memory)
+    line("memory, " + dtype_name(dtype),
+         fmt::format("{} of weights and one state{}", bytes(weights + f.state_bytes),
+                     dtype == f.own_dtype ? " (--dtype auto)" : ""));
   if (!with_tensors) return out;
   std::size_t width = 0;
   for (const auto& [spec, view] : checkpoint.entries()) width = std::max(width, spec.name.size());
@@ -169,21 +188,45 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   for (const auto& [spec, view] : checkpoint.entries())
     out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width, checkpoint::stored_type(view),
                        to_string(view.shape.dims), checkpoint::stored_size(view),
-                       std::filesystem::path(view.file).filename().string());
+                       printable(std::filesystem::path(view.file).filename().string()));
   return out;
 }
 
-Status check(const InspectOptions& o) {
-  if (o.positional.has_value() + o.model.has_value() == 1) return {};
-  return fail(ErrorCode::invalid_argument, "name one model: adder inspect DIR");
+Result<std::string> read_fingerprint(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  catch_interrupt();
+  ADDER_TRY(const std::uint64_t fingerprint,
+            checkpoint::fingerprint_of(checkpoint, {.memory = engine::default_cache_dir().parent_path(),
+                                                    .progress = &console.progress(),
+                                                    .stop = &interrupted()}));
+  return fmt::format("{:016x}", fingerprint);
+}
+
+/// Reads all weights; what is wrong with them as one error.
+Status check_weights(const checkpoint::Checkpoint& checkpoint, Console& console) {
+  ADDER_TRY(const auto bad, checkpoint::find_bad_values(checkpoint, console.progress()));
+  if (bad.empty()) {
+    console.note(fmt::format("all values of {} tensors are finite", checkpoint.entries().size()));
+    return {};
+  }
+  std::string lines;
+  for (const checkpoint::BadTensor& tensor : bad) {
+    lines += fmt::format("\n  {}: {}", tensor.name, tensor.first);
+    if (tensor.count > 1) lines += fmt::format(" (and {} more)", tensor.count - 1);
+  }
+  return fail(ErrorCode::corrupt, fmt::format("{}: weights that are not finite or overflow:{}",
+                                              checkpoint.directory().string(), lines));
 }
 
 Result<ExitCode> run(const InspectOptions& o) {
   Console console(o.console);
-  ADDER_TRY(const std::filesystem::path model, find_model(o.positional ? *o.positional : *o.model));
+  ADDER_TRY(const std::filesystem::path model, find_model(o.model, Fetch::ask, console));
   ADDER_TRY(const checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(model, console));
-  const Findings findings = examine(checkpoint);
-  ADDER_CHECK(print(o.json ? to_json(checkpoint, findings, o.tensors).dump() + "\n"
+  if (o.check) ADDER_CHECK(check_weights(checkpoint, console));
+  Findings findings = examine(checkpoint, console);
+  if (o.fingerprint) {
+    ADDER_TRY(findings.fingerprint, read_fingerprint(checkpoint, console));
+  }
+  ADDER_CHECK(print(o.json ? json_line(to_json(checkpoint, findings, o.tensors))
                            : to_text(checkpoint, findings, o.tensors)));
   return ExitCode::done;
 }
@@ -194,12 +237,20 @@ Command declare_inspect(CLI::App& parent) {
   CLI::App& app =
       *parent.add_subcommand("inspect", "say what a checkpoint holds and what it needs; loads no plugin");
   const auto o = std::make_shared<InspectOptions>();
-  app.add_option("dir", o->positional, "checkpoint directory or weights file")->type_name("DIR|FILE");
-  app.add_option("-m,--model", o->model, "the same")->type_name("DIR|FILE");
+  app.add_option(
+         "-m,--model,model", o->model,
+         "checkpoint folder, weights file, or ORG/NAME[@REV] of a hub; may also be the first argument, "
+         "without -m")
+      ->required()
+      ->type_name("MODEL");
   app.add_flag("--tensors", o->tensors, "list every tensor");
-  app.add_flag("--json", o->json, "print one JSON object");
+  app.add_flag("--check", o->check, "read all weights too: fail where one is infinite, NaN, or overflows");
+  app.add_flag("--fingerprint", o->fingerprint,
+               "what state snapshots know the model by; reads all weights the first time");
+  app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
-  return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
+  app.footer(examples({"adder inspect models/austen-3.6m", "adder inspect model.gguf --tensors"}));
+  return {&app, nullptr, [o] { return run(*o); }};
 }
 
 }  // namespace adder::cli

@@ -14,11 +14,14 @@ extern "C" void on_interrupt(int) { flag.store(true, std::memory_order_relaxed);
 }  // namespace
 
 void catch_interrupt() {
-  struct sigaction action {};
+  struct sigaction action {
+  }, before{};
   action.sa_handler = on_interrupt;
   sigemptyset(&action.sa_mask);
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+      sigaction(signal, &action, nullptr);
 }
 
 const std::atomic<bool>& interrupted() { return flag; }

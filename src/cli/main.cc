@@ -1,43 +1,65 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
+#include <sstream>
 
-#include "cli/command.h"
+#include "cli/arguments.h"
 #include "cli/console.h"
-#include "pjrt/plugin.h"
+#include "cli/help.h"
+#include "cli/last_words.h"
+#include "cli/program.h"
 
 namespace adder::cli {
 namespace {
 
-constexpr const char* kExamples = R"(Examples:
-  adder generate -m models/austen-3.6m -p "It is a truth" -n 100
-  adder forward -m DIR --ids 1,2,3 --out result.safetensors
-  adder inspect DIR --tensors
-  adder pull ORG/NAME
-  adder convert SRC OUT
-  adder quantize SRC OUT
-  adder devices
-`adder COMMAND --help` lists a command's options. stdout carries results only.
-Exit status: 0 done, 1 failure, 2 usage, 130 interrupted.)";
-
-/// CLI11's own outcome of parsing: help and version to stdout, mistakes to stderr.
-ExitCode report(const CLI::App& app, const CLI::ParseError& e) {
-  if (e.get_exit_code() == 0) {
-    app.exit(e);
-    return ExitCode::done;
-  }
-  std::string command = "adder";
-  for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
-  print_error({ErrorCode::invalid_argument, e.what(), fmt::format("see `{} --help`", command)});
+ExitCode usage_error(Error error, const std::string& command = "") {
+  if (error.hint.empty())
+    error.hint = fmt::format("see `adder {}--help`", command.empty() ? "" : command + " ");
+  print_error(error);
   return ExitCode::usage;
 }
 
-ExitCode run(const Command& command) {
+/// CLI11's two ways to say that a value is no number, or none that is allowed, in one: "-n: "x" is not a
+/// number from 1 to 9".
+std::string plainer(const std::string& message) {
+  constexpr std::string_view kConversion = "Could not convert: ", kValue = ": Value ",
+                             kRange = " not in range ";
+  if (const auto is = message.find(" = "); message.starts_with(kConversion) && is != std::string::npos)
+    return fmt::format("{}: {} is not a number", message.substr(kConversion.size(), is - kConversion.size()),
+                       in_quotes(message.substr(is + 3)));
+  const auto value = message.find(kValue), range = message.rfind(kRange);
+  if (value == std::string::npos || range == std::string::npos || range < value) return message;
+  const auto begin = value + kValue.size();
+  return fmt::format("{}: {} is not a number from {}", message.substr(0, value),
+                     in_quotes(message.substr(begin, range - begin)), message.substr(range + kRange.size()));
+}
+
+ExitCode print_result(const std::string& text) {
+  const Status printed = print(text);
+  if (printed) return ExitCode::done;
+  print_error(printed.error());
+  return ExitCode::failed;
+}
+
+/// CLI11's own outcome of parsing: help and version to stdout, mistakes to stderr.
+ExitCode report(const CLI::App& app, const CLI::ParseError& e, const Arguments& arguments) {
+  if (e.get_exit_code() == 0) {
+    std::ostringstream text;
+    app.exit(e, text, text);
+    return print_result(text.str());
+  }
+  const std::string message = plainer(arguments.in_users_words(e.what()));
+  const auto subs = app.get_subcommands();
+  return usage_error({ErrorCode::invalid_argument, message, ""},
+                     subs.empty() ? "" : subs.front()->get_name());
+}
+
+ExitCode run(const Command& command, const Arguments& arguments) {
   if (Status usage = command.check ? command.check() : Status(); !usage) {
     Error error = std::move(usage).error();
-    if (error.hint.empty()) error.hint = fmt::format("see `adder {} --help`", command.app->get_name());
-    print_error(error);
-    return ExitCode::usage;
+    error.message = arguments.in_users_words(std::move(error.message));
+    return usage_error(std::move(error), command.app->get_name());
   }
   Result<ExitCode> code = command.run();
   if (code) return *code;
@@ -45,70 +67,44 @@ ExitCode run(const Command& command) {
   return code.error().code == ErrorCode::cancelled ? ExitCode::interrupted : ExitCode::failed;
 }
 
-const CLI::App* find_command(const CLI::App& app, const std::string& command) {
-  for (const CLI::App* sub : app.get_subcommands(nullptr))
-    if (sub->get_name() == command) return sub;
-  return nullptr;
-}
-
-ExitCode no_such_command(const std::string& command) {
-  print_error({ErrorCode::invalid_argument, fmt::format("there is no command {}", in_quotes(command)),
-               "see `adder help`"});
-  return ExitCode::usage;
-}
-
 ExitCode print_help(const CLI::App& app, const std::string& topic) {
   const CLI::App* about = topic.empty() ? &app : find_command(app, topic);
-  if (!about) return no_such_command(topic);
-  if (Status printed = print(about->help(topic.empty() ? "" : "adder")); !printed) {
-    print_error(printed.error());
-    return ExitCode::failed;
-  }
-  return ExitCode::done;
+  if (!about) return usage_error(understand(app, {topic}).error());
+  // Not app.help(), which would answer for the subcommand that was named: `help`.
+  const std::string name = topic.empty() ? "adder" : "adder " + topic;
+  return print_result(about->get_formatter()->make_help(about, name, CLI::AppFormatMode::Normal));
 }
 
-ExitCode run_program(int argc, char** argv) {
-  CLI::App app("Adder runs state space models through any PJRT plugin.", "adder");
-  app.set_version_flag(
-      "--version",
-      fmt::format("adder {} (PJRT API {})", ADDER_VERSION, to_string(pjrt::header_api_version())),
-      "print the version");
-  app.require_subcommand(0, 1);
-  app.footer(kExamples);
-  const Command commands[] = {declare_generate(app), declare_forward(app),  declare_inspect(app),
-                              declare_devices(app),  declare_bench(app),    declare_pull(app),
-                              declare_convert(app),  declare_quantize(app), declare_perplexity(app),
-                              declare_profile(app)};
-  CLI::App& help = *app.add_subcommand("help", "say what a command does");
-  std::string topic;
-  help.add_option("command", topic, "which command");
-  if (argc == 1) {
-    fmt::print(stderr, "{}", app.help());
+ExitCode run_program(const std::vector<std::string>& words) {
+  Program program = make_program(help_width());
+  CLI::App& app = *program.app;
+  if (words.empty()) {
+    print_note(app.help());
     return ExitCode::usage;
   }
-  if (argv[1][0] != '-' && !find_command(app, argv[1])) return no_such_command(argv[1]);
+  Result<Arguments> arguments = understand(app, words);
+  if (!arguments) return usage_error(std::move(arguments).error());
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> reversed(arguments->words.rbegin(),
+                                      arguments->words.rend());  // as CLI11 wants them
+    app.parse(reversed);
   } catch (const CLI::ParseError& e) {
-    return report(app, e);
+    return report(app, e, *arguments);
   }
-  for (const Command& command : commands)
-    if (command.app->parsed()) return run(command);
-  return print_help(app, topic);
+  for (const Command& command : program.commands)
+    if (command.app->parsed()) return run(command, *arguments);
+  return print_help(app, *program.help_topic);
 }
 
 }  // namespace
 }  // namespace adder::cli
 
 int main(int argc, char** argv) {
+  adder::cli::prepare_process();
   try {
-    return static_cast<int>(adder::cli::run_program(argc, argv));
-  } catch (const std::exception& e) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, e.what(), "this is a bug in Adder: please report it"});
+    return static_cast<int>(adder::cli::run_program({argv + std::min(argc, 1), argv + argc}));
   } catch (...) {
-    adder::cli::print_error(
-        {adder::ErrorCode::internal, "unknown failure", "this is a bug in Adder: please report it"});
+    adder::cli::print_error_of(std::current_exception());
   }
   return static_cast<int>(adder::cli::ExitCode::failed);
 }

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string>
 
-#include "pjrt/client.h"
+#include "engine/platform.h"
 
 namespace adder::cli {
 
@@ -18,9 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Result<OrderedJson> examine(const std::filesystem::path& path, bool verbose) {
+Result<OrderedJson> examine(const std::filesystem::path& path, std::string_view platform, bool verbose) {
   ADDER_TRY(const pjrt::Plugin plugin, pjrt::Plugin::open(path, {.verbose = verbose, .environment = {}}));
-  ADDER_TRY(const pjrt::Client client, pjrt::Client::create(plugin));
+  ADDER_TRY(const pjrt::Client client, engine::create_client(plugin, platform));
   OrderedJson devices = OrderedJson::array();
   const auto all = client.devices();
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -36,21 +36,25 @@ Result<OrderedJson> examine(const std::filesystem::path& path, bool verbose) {
                      {"devices", std::move(devices)}};
 }
 
-OrderedJson failure(std::string why) { return {{"failure", std::move(why)}}; }
+OrderedJson failure(std::string why, std::string hint = {}) {
+  OrderedJson out{{"failure", std::move(why)}};
+  if (!hint.empty()) out["hint"] = std::move(hint);
+  return out;
+}
 
-std::string report(const std::filesystem::path& path, bool verbose) {
-  auto found = examine(path, verbose);
-  const OrderedJson json = found ? *std::move(found) : failure(found.error().message);
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+std::string report(const std::filesystem::path& path, std::string_view platform, bool verbose) {
+  auto found = examine(path, platform, verbose);
+  const OrderedJson json = found ? *std::move(found) : failure(found.error().message, found.error().hint);
+  return to_text(json);
 }
 
 /// Never returns: the child ends without running the parent's destructors or a plugin's.
-[[noreturn]] void child(int out, const std::filesystem::path& path, bool verbose) {
+[[noreturn]] void child(int out, const std::filesystem::path& path, std::string_view platform, bool verbose) {
   std::string text;
   try {
-    text = report(path, verbose);
+    text = report(path, platform, verbose);
   } catch (const std::exception& e) {
-    text = failure(e.what()).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    text = to_text(failure(e.what()));
   }
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(out, text.data() + done, text.size() - done);
@@ -78,13 +82,14 @@ bool read_all(int in, Clock::time_point deadline, std::string& text) {
 
 }  // namespace
 
-OrderedJson probe_plugin(const std::filesystem::path& path, bool verbose, std::chrono::seconds patience) {
+OrderedJson probe_plugin(const std::filesystem::path& path, std::string_view platform, bool verbose,
+                         std::chrono::seconds patience) {
   int ends[2];
   if (::pipe(ends) != 0) return failure(fmt::format("pipe: {}", std::strerror(errno)));
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::close(ends[0]);
-    child(ends[1], path, verbose);
+    child(ends[1], path, platform, verbose);
   }
   ::close(ends[1]);
   std::string text;

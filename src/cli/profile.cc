@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/console.h"
+#include "cli/outputs.h"
 #include "engine/profile.h"
 
 namespace adder::cli {
@@ -114,11 +115,11 @@ Status print_report(const ProfileCommandOptions& o, const engine::Engine& engine
     OrderedJson runs = OrderedJson::array();
     for (const engine::RunProfile& r : report.runs) runs.push_back(to_json(r, o.ops));
     const OrderedJson out{{"model", engine.checkpoint().directory().filename().string()},
-                          {"dtype", o.model.dtype},
+                          {"dtype", dtype_name(engine)},
                           {"batch", o.profile.batch},
                           {"device", engine.client().description()},
                           {"runs", std::move(runs)}};
-    return print(out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n");
+    return print(json_line(out));
   }
   for (const engine::RunProfile& r : report.runs) {
     ADDER_CHECK(print(parts_table(r)));
@@ -129,12 +130,16 @@ Status print_report(const ProfileCommandOptions& o, const engine::Engine& engine
 
 Result<ExitCode> run(const ProfileCommandOptions& o) {
   Console console(o.console);
+  const NamedFile outputs[] = {{"--trace", o.trace}};
+  ADDER_CHECK(check_writable(outputs));
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
+  ADDER_CHECK(check_not_model(outputs, engine.checkpoint()));
   ADDER_CHECK(engine.load());
   engine::ProfileOptions options = o.profile;
   options.use_profiler = o.by == "auto";
   ADDER_TRY(const auto report,
             engine::run_profile(engine, options, [&](const std::string& part) { console.note(part); }));
+  ADDER_CHECK(engine.check_unchanged());
   if (!o.trace.empty())
     ADDER_CHECK(write_atomically(
         o.trace, [&](AtomicFile& file) { return file.write(std::string_view(report.trace.json())); }));
@@ -173,8 +178,10 @@ Command declare_profile(CLI::App& parent) {
       ->type_name("FILE");
   app.add_flag("--ops", o->ops,
                "also list the kernels that the compiler made, with the part each comes from");
-  app.add_flag("--json", o->json, "print one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
+  app.footer(examples({"adder profile models/austen-3.6m -p 512 -n 64",
+                       "adder profile DIR -p 0 -n 64 --ops --trace trace.json"}));
   return {&app, {}, [o] { return run(*o); }};
 }
 

@@ -47,7 +47,7 @@ Result<ExitCode> run(const PullCommandOptions& o) {
   ADDER_TRY(const hub::PullResult result,
             hub::pull(o.pull, hub::Environment::system(), {console, &interrupted()}, console.progress()));
   console.note(fmt::format("{}: {}", o.pull.id, summary(result)));
-  ADDER_CHECK(print(o.json ? to_json(result).dump() + "\n" : result.model.string() + "\n"));
+  ADDER_CHECK(print(o.json ? json_line(to_json(result)) : result.model.string() + "\n"));
   return ExitCode::done;
 }
 
@@ -64,10 +64,12 @@ Command declare_pull(CLI::App& parent) {
                  "fetch these weights instead of the safetensors, as in '*Q8_0.gguf'; may be repeated")
       ->type_name("GLOB")
       ->expected(1);
-  app.add_flag("--json", o->json, "print one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
   app.footer(
-      "Reads HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE as Hugging Face's tools do.\n"
+      examples({"adder pull AntonV/mamba2-130m-hf", "adder pull ORG/NAME@REV --include '*Q8_0.gguf'"}) +
+      "\n\nReads HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE as Hugging Face's tools "
+      "do.\n"
       "An interrupted download goes on where it stopped.");
   return {&app, [o] { return check(*o); }, [o] { return run(*o); }};
 }

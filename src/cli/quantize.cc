@@ -11,6 +11,7 @@ Command declare_quantize(CLI::App& parent) {
       "Hugging Face safetensors (compressed-tensors, int-quantized); loads no plugin");
   const auto o = std::make_shared<ConversionOptions>();
   add_conversion_options(app, *o);
+  app.footer(examples({"adder quantize DIR OUT", "adder quantize DIR OUT --max-shard-size 2GB"}));
   return {&app, nullptr, [o] { return run_conversion(*o, DType::s8); }};
 }
 

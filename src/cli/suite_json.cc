@@ -2,13 +2,10 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include <ctime>
-#include <fstream>
-#include <thread>
 
+#include "cli/provenance.h"
 #include "report/suite.h"
 
 namespace adder::cli {
@@ -98,43 +95,16 @@ OrderedJson experiments(const engine::SuiteReport& r) {
   return out;
 }
 
-/// The first value of a "key : value" line of a /proc file; "" if there is none.
-std::string proc_field(const char* file, std::string_view key) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with(key)) continue;
-    const auto value = line.find_first_not_of(" \t", line.find(':') + 1);
-    return value == std::string::npos ? "" : line.substr(value);
-  }
-  return "";
-}
-
-OrderedJson this_host() {
-  utsname system{};
-  ::uname(&system);
-  const std::string cpu = proc_field("/proc/cpuinfo", "model name");
-  const auto pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
-  return {{"cpu", cpu.empty() ? std::string(system.machine) : cpu},
-          {"threads", std::thread::hardware_concurrency()},
-          {"memory_bytes", static_cast<std::int64_t>(pages) * page},
-          {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)}};
-}
-
 }  // namespace
 
 OrderedJson suite_model(const ModelOptions& model, const engine::SuiteOptions& options,
                         const engine::Engine& engine, const engine::SuiteReport& r) {
-  const pjrt::Client& client = engine.client();
-  return {{"model", engine.checkpoint().directory().filename().string()},
+  return {{"model", model_name(model.model, engine.checkpoint().directory())},
           {"parameters", engine.checkpoint().parameter_count()},
-          {"dtype", model.dtype},
+          {"dtype", dtype_name(engine)},
           {"precision", model.precision},
-          {"device",
-           {{"plugin", client.plugin().path().filename().string()},
-            {"platform", client.platform_name()},
-            {"api_version", to_string(client.plugin().api_version())},
-            {"kind", engine.device().kind()}}},
-          {"machine", {{"read_gb_s", r.machine.read_gb_s}, {"gemm_gflop_s", r.machine.gemm_gflop_s}}},
+          {"device", device_json(engine)},
+          {"machine", to_json(r.machine)},
           {"weight_bytes", r.weight_bytes},
           {"state_bytes", r.state_bytes},
           {"sample_tokens", r.plan.sample},
@@ -153,7 +123,8 @@ OrderedJson suite_document(std::vector<OrderedJson> models) {
   return {{"schema", report::kSchema},
           {"adder", ADDER_VERSION},
           {"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
-          {"host", this_host()},
+          {"commit", build_commit()},
+          {"host", to_json(Host::current())},
           {"models", std::move(models)}};
 }
 

@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <iostream>
-#include <iterator>
 #include <limits>
 
 #include "base/json.h"
-#include "base/mapped_file.h"
 
 namespace adder::cli {
 
@@ -49,13 +46,6 @@ Result<std::vector<std::int32_t>> check_token_ids(std::span<const std::int64_t> 
     ids.push_back(static_cast<std::int32_t>(id));
   }
   return ids;
-}
-
-Result<std::string> read_text_file(const std::filesystem::path& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  ADDER_TRY(const MappedFile file, MappedFile::open(path));
-  const auto bytes = file.bytes();
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 }  // namespace adder::cli

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,9 +18,5 @@ Result<std::vector<std::int64_t>> parse_numbers(std::string_view text, std::stri
 /// [0, vocab_size).
 Result<std::vector<std::int32_t>> check_token_ids(std::span<const std::int64_t> numbers,
                                                   std::int64_t vocab_size);
-
-/// A file's whole content; "-" is standard input. Errors: not_found, invalid_argument (a directory),
-/// internal.
-Result<std::string> read_text_file(const std::filesystem::path& path);
 
 }  // namespace adder::cli

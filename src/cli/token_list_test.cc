@@ -42,10 +42,5 @@ TEST(CheckTokenIds, BoundsAndEmptiness) {
   EXPECT_THAT(check_token_ids(Numbers{-1}, 10).error().message, HasSubstr("expected 0 to 9"));
 }
 
-TEST(ReadTextFile, MissingFileOrDirectory) {
-  EXPECT_EQ(read_text_file("/nowhere/file").error().code, ErrorCode::not_found);
-  EXPECT_FALSE(read_text_file("/tmp"));
-}
-
 }  // namespace
 }  // namespace adder::cli

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 namespace adder::engine {
 
 namespace {
@@ -19,9 +21,11 @@ Result<std::vector<Test>> tests_of(const Engine& engine, const BenchmarkOptions&
   const StartState start = depth > 0 ? std::make_shared<const State>(std::move(state)) : nullptr;
   const std::string at = depth > 0 ? fmt::format(" @ d{}", depth) : "";
   std::vector<Test> tests;
-  const auto add = [&](const char* kind, std::int64_t n, Trial trial) {
+  const auto add = [&](std::int64_t n_prompt, std::int64_t n_gen, Trial trial) {
     BenchmarkRow row;
-    row.test = fmt::format("{}{}{}", kind, n, at);
+    row.test = fmt::format("{}{}{}", n_prompt > 0 ? "pp" : "tg", n_prompt + n_gen, at);
+    row.n_prompt = n_prompt;
+    row.n_gen = n_gen;
     row.batch = batch;
     row.depth = depth;
     row.state_bytes = state_bytes;
@@ -30,38 +34,67 @@ Result<std::vector<Test>> tests_of(const Engine& engine, const BenchmarkOptions&
   };
   for (const std::int64_t n : options.prompts) {
     ADDER_TRY(Trial trial, prompt_trial(engine, n, batch, start));
-    add("pp", n, std::move(trial));
+    add(n, 0, std::move(trial));
   }
   for (const std::int64_t n : options.generates) {
     ADDER_TRY(Trial trial,
               generation_trial(engine, {.tokens = n, .batch = batch, .block = options.block}, start));
-    add("tg", n, std::move(trial));
+    add(0, n, std::move(trial));
   }
   return tests;
+}
+
+Status measure(const Engine& engine, const BenchmarkOptions& options, Meter& meter, const Test& test,
+               const std::string& label, BenchmarkRow& row) {
+  StepsScope bar(engine.steps(), static_cast<std::uint64_t>(options.repetitions) + 1, label);
+  const auto on_run = [&]() -> Status {
+    bar.advance();
+    if (options.cancelled()) return fail(ErrorCode::cancelled, "stopped while measuring " + test.row.test);
+    return {};
+  };
+  ADDER_TRY(const Measurement m,
+            meter.measure(test.trial, {.repetitions = options.repetitions, .on_run = on_run}));
+  row = test.row;
+  row.tokens_per_s = m.tokens_per_s;
+  row.tokens_per_s_sd = m.tokens_per_s_sd;
+  row.samples = m.rates;
+  row.gemm_share = m.gemm_share;
+  row.bandwidth_share = m.bandwidth_share;
+  return {};
 }
 
 }  // namespace
 
 Result<BenchmarkReport> run_benchmark(const Engine& engine, const BenchmarkOptions& options,
                                       const std::function<void(const BenchmarkRow&)>& on_row) {
-  ADDER_TRY(Meter meter, Meter::create(engine));
+  const auto waiting = [&](const std::string& label) { return StepsScope(engine.steps(), 0, label); };
+  std::optional<Meter> meter;
+  {
+    const StepsScope bar = waiting("preparing to measure the machine's limits");
+    ADDER_TRY(Meter made, Meter::create(engine));
+    meter.emplace(std::move(made));
+  }
   BenchmarkReport report;
+  const std::size_t in_all =
+      options.batches.size() * options.depths.size() * (options.prompts.size() + options.generates.size());
   for (const std::int64_t batch : options.batches) {
     for (const std::int64_t depth : options.depths) {
-      ADDER_TRY(const std::vector<Test> tests, tests_of(engine, options, batch, depth));
+      std::vector<Test> tests;
+      {
+        const StepsScope bar = waiting(fmt::format("compiling for batch {}, depth {}", batch, depth));
+        ADDER_TRY(tests, tests_of(engine, options, batch, depth));
+      }
       for (const Test& test : tests) {
-        ADDER_TRY(const Measurement m, meter.measure(test.trial, {.repetitions = options.repetitions}));
-        BenchmarkRow row = test.row;
-        row.tokens_per_s = m.tokens_per_s;
-        row.tokens_per_s_sd = m.tokens_per_s_sd;
-        row.gemm_share = m.gemm_share;
-        row.bandwidth_share = m.bandwidth_share;
+        BenchmarkRow row;
+        const std::string label =
+            fmt::format("{} batch {} ({} of {})", test.row.test, batch, report.rows.size() + 1, in_all);
+        ADDER_CHECK(measure(engine, options, *meter, test, label, row));
         if (on_row) on_row(row);
         report.rows.push_back(std::move(row));
       }
     }
   }
-  report.machine = meter.machine();
+  report.machine = meter->samples();
   return report;
 }
 

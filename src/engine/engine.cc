@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "checkpoint/auto_dtype.h"
 #include "engine/platform.h"
 #include "engine/tuning.h"
 #include "pjrt/plugin_search.h"
@@ -14,7 +15,7 @@ namespace {
 
 Result<pjrt::Client> open_client(const EngineOptions& options) {
   ADDER_TRY(const pjrt::PluginCandidate found,
-            pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system()));
+            pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system(), *options.log));
   ADDER_TRY(const pjrt::Plugin plugin,
             pjrt::Plugin::open(found.path, {.verbose = options.verbose_plugin, .environment = {}}));
   return create_client(plugin, found.platform);
@@ -43,19 +44,30 @@ std::filesystem::path default_cache_dir() {
     const char* value = std::getenv(name);
     return value ? value : "";
   };
-  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / "executables";
-  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / "executables";
-  if (const auto home = variable("HOME"); !home.empty()) return home / ".cache" / "adder" / "executables";
+  if (const auto own = variable("ADDER_CACHE"); !own.empty()) return own / kExecutablesFolder;
+  if (const auto xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "adder" / kExecutablesFolder;
+  if (const auto home = variable("HOME"); !home.empty())
+    return home / ".cache" / "adder" / kExecutablesFolder;
   return {};
 }
 
+ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
+                     hlo::Precision precision) {
+  ModelSpec spec{
+      .config = config, .policy = platform_policy(platform).model, .weight_dtype = weight_dtype};
+  spec.policy.precision = precision;
+  return spec;
+}
+
 Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
-               std::unique_ptr<Programs> programs, Progress* progress)
+               std::unique_ptr<Programs> programs, const EngineOptions& options, double tune_ms)
     : checkpoint_(std::move(checkpoint)),
       client_(std::move(client)),
       device_(std::move(device)),
       programs_(std::move(programs)),
-      progress_(progress) {}
+      progress_(options.progress),
+      steps_(options.steps),
+      tune_ms_(tune_ms) {}
 
 Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(checkpoint::Checkpoint checkpoint, checkpoint::Checkpoint::open(options.model, *options.log));
@@ -64,30 +76,43 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(model::Policy policy, choose_policy(client, options));
   ModelSpec spec{.config = model_config(checkpoint.config()),
                  .policy = std::move(policy),
-                 .weight_dtype = options.weight_dtype};
+                 .weight_dtype = options.weight_dtype ? *options.weight_dtype
+                                                      : checkpoint::stored_dtype(checkpoint)};
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,
                            .cache = {},
                            .compile = compile_options(client, device),
                            .log = options.log};
+  double tune_ms = 0;
   if (options.tune && !options.cache_dir.empty()) {
-    ADDER_TRY(spec.policy.spelling,
-              tune(client, device, spec, programs.compile, options.cache_dir, *options.log));
+    TuningOptions how{.folder = options.cache_dir,
+                      .again = options.retune,
+                      .cancelled = options.cancelled,
+                      .log = options.log,
+                      .steps = options.steps};
+    if (options.retune) how.least_bytes = 0;
+    ADDER_TRY(Tuning tuning, tune(client, device, spec, programs.compile, how));
+    spec.policy.spelling = std::move(tuning.choice);
+    tune_ms = tuning.ms;
   }
   if (!options.cache_dir.empty()) {
-    if (auto cache = pjrt::ExecutableCache::open(options.cache_dir)) {
+    if (auto cache = pjrt::ExecutableCache::open(options.cache_dir, options.cache_limit)) {
       programs.cache = *std::move(cache);
     } else {
       log(*options.log, LogLevel::warn, "no executable cache: {}", cache.error().message);
     }
   }
   auto made = std::make_unique<Programs>(client, std::move(spec), std::move(programs));
-  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made),
-                options.progress);
+  return Engine(std::move(checkpoint), std::move(client), std::move(device), std::move(made), options,
+                tune_ms);
 }
 
 Status Engine::load() {
   ADDER_TRY(weights_, load_weights(checkpoint_, programs_->model(), client_, device_, *progress_));
-  return {};
+  return checkpoint_.check_unchanged();
+}
+
+Status Engine::check_unchanged() const {
+  return checkpoint_.store().source().is_shared() ? checkpoint_.check_unchanged() : Status();
 }
 
 std::int64_t Engine::weight_bytes() const {

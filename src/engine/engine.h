@@ -1,8 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <functional>
 #include <string>
 
+#include "base/steps.h"
 #include "checkpoint/checkpoint.h"
 #include "engine/programs.h"
 #include "engine/state.h"
@@ -11,18 +14,23 @@
 namespace adder::engine {
 
 struct EngineOptions {
-  std::filesystem::path model;  ///< checkpoint directory or file
-  std::string plugin = "cpu";   ///< name or path, see pjrt::search_plugins
-  int device = 0;               ///< index among the client's devices
-  DType weight_dtype = DType::f32;
+  std::filesystem::path model;                     ///< checkpoint directory or file
+  std::string plugin = "cpu";                      ///< name or path, see pjrt::search_plugins
+  int device = 0;                                  ///< index among the client's devices
+  std::optional<DType> weight_dtype = DType::f32;  ///< nullopt: as stored, see checkpoint::stored_dtype
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::string policy;  ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;  ///< executable cache; empty: none
-  bool tune = false;                ///< measure spellings (tuning.h), remembered in cache_dir; needs one
-  bool verbose_plugin = false;      ///< let the plugin log to stderr
+  std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number
+  bool tune = false;                ///< autotune (tuning.h), remembered in cache_dir; needs one
+  bool retune = false;              ///< measure again what is remembered, and for a model of any size
+  /// Asked while autotuning, from any thread; true ends open() with ErrorCode::cancelled.
+  std::function<bool()> cancelled = [] { return false; };
+  bool verbose_plugin = false;  ///< let the plugin log to stderr
   LogSink* log = &null_log();
-  Progress* progress = &null_progress();
+  Progress* progress = &null_progress();  ///< of bytes
+  Steps* steps = &null_steps();           ///< of all else that takes its time
 };
 
 /// One model on one device: client, compiled programs, weights. Sessions run on it.
@@ -34,6 +42,10 @@ class Engine {
   /// Uploads the weights. Call once, before the first session; may overlap with programs().
   Status load();
 
+  /// Whether the weights are still what was loaded: those that the device uses where they lie in their files
+  /// change when somebody writes over these. To be asked before results are handed out. Error: corrupt.
+  Status check_unchanged() const;
+
   const pjrt::Client& client() const { return client_; }
   const pjrt::Device& device() const { return device_; }
   const checkpoint::Checkpoint& checkpoint() const { return checkpoint_; }
@@ -41,6 +53,8 @@ class Engine {
   Programs& programs() const { return *programs_; }
   const Weights& weights() const { return weights_; }
   std::int64_t weight_bytes() const;
+  Steps& steps() const { return *steps_; }     ///< where to say what takes its time
+  double tune_ms() const { return tune_ms_; }  ///< that open() spent autotuning
 
   Result<State> zero_state(std::int64_t batch = 1) const {
     return State::zero(client_, config(), batch, device_);
@@ -48,7 +62,7 @@ class Engine {
 
  private:
   Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
-         std::unique_ptr<Programs> programs, Progress* progress);
+         std::unique_ptr<Programs> programs, const EngineOptions& options, double tune_ms);
 
   checkpoint::Checkpoint checkpoint_;
   pjrt::Client client_;
@@ -56,8 +70,16 @@ class Engine {
   std::unique_ptr<Programs> programs_;
   Weights weights_;
   Progress* progress_;
+  Steps* steps_;
+  double tune_ms_;
 };
 
+/// What programs for a model are built from where nothing was measured: the platform's choices (platform.h).
+ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
+                     hlo::Precision precision);
+
+/// Beneath the cache's folder, what it keeps compiled programs in.
+inline constexpr const char* kExecutablesFolder = "executables";
 /// Where compiled programs are kept: $ADDER_CACHE, else $XDG_CACHE_HOME/adder, else ~/.cache/adder; with
 /// /executables appended. Empty if none can be told.
 std::filesystem::path default_cache_dir();

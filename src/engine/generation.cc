@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
+#include "engine/platform.h"
 #include "engine/session.h"
 
 namespace adder::engine {
@@ -31,7 +33,14 @@ Status check_options(const Session& session, std::span<const std::vector<std::in
   if (o.stop_ids.size() > static_cast<std::size_t>(kStopIds))
     return fail(ErrorCode::unsupported,
                 fmt::format("{} stop ids, expected at most {}", o.stop_ids.size(), kStopIds));
+  if (o.longest_call && !(o.longest_call->count() > 0))
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("longest_call is {} s, expected more than 0", o.longest_call->count()));
   return {};
+}
+
+std::int64_t most(const std::vector<std::int64_t>& remaining) {
+  return *std::max_element(remaining.begin(), remaining.end());
 }
 
 SamplerParams<std::vector<std::uint32_t>> host_params(const std::vector<SamplingOptions>& rows) {
@@ -53,6 +62,29 @@ SamplerParams<std::vector<std::uint32_t>> host_params(const std::vector<Sampling
 
 }  // namespace
 
+std::vector<std::int64_t> block_lengths(std::int64_t block, bool open_loops) {
+  std::vector<std::int64_t> out{block};
+  for (std::int64_t n = open_loops ? std::int64_t{1} << 11 : 16; n > 0; n /= open_loops ? 2 : 4)
+    if (n < block) out.push_back(n);
+  return out;
+}
+
+DecodeSpec decode_spec(const Engine& engine, const GenerationOptions& options) {
+  DecodeSpec spec{.batch = static_cast<std::int64_t>(options.sampling.size()),
+                  .steps = options.block,
+                  .sampler = sampler_for(options.sampling)};
+  spec.sampler.logprobs = options.logprobs;
+  if (!options.longest_call) return spec;
+  spec.open = options.open_loops.value_or(platform_policy(engine.client().platform_name()).open_loops);
+  if (spec.open) return spec;
+  const std::int64_t wanted = std::max<std::int64_t>(1, most(options.max_tokens));
+  for (const std::int64_t length : block_lengths(options.block, false)) {
+    spec.steps = length;
+    if (length <= wanted) break;
+  }
+  return spec;
+}
+
 Result<Generation> Generation::start(Session& session, std::span<const std::vector<std::int32_t>> prompts,
                                      const GenerationOptions& options) {
   ADDER_CHECK(check_options(session, prompts, options));
@@ -66,14 +98,13 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
                            const GenerationOptions& options) {
   const Engine& engine = session_->engine();
   const std::int64_t batch = session_->state().batch(), rows = engine.config().vocab_rows;
-  SamplerSpec sampler = sampler_for(options.sampling);
-  sampler.logprobs = options.logprobs;
   remaining_ = options.max_tokens;
   stop_ids_ = options.stop_ids;
-  steps_ = options.block;
   ahead_ = options.in_flight;
   wants_logprobs_ = options.logprobs;
-  ADDER_TRY(program_, engine.programs().decode({.batch = batch, .steps = steps_, .sampler = sampler}));
+  spec_ = decode_spec(engine, options);
+  ADDER_TRY(program_, engine.programs().decode(spec_));
+  ADDER_CHECK(prepare_lengths(options));
 
   const auto upload = [&](std::vector<pjrt::Buffer>& to, const void* data, DType dtype, Dims dims) -> Status {
     ADDER_TRY(pjrt::Buffer buffer,
@@ -87,7 +118,7 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
   ADDER_CHECK(upload(carried_, last.data(), DType::s32, {batch}));
   ADDER_CHECK(upload(carried_, counter.data(), DType::u32, {batch}));
   ADDER_CHECK(upload(carried_, budget.data(), DType::s32, {batch}));
-  if (sampler.penalties) {
+  if (spec_.sampler.penalties) {
     std::vector<std::int32_t> history(static_cast<std::size_t>(batch * rows), 0);
     for (std::int64_t b = 0; b < batch; ++b)
       for (const std::int32_t id : prompts[static_cast<std::size_t>(b)])
@@ -111,6 +142,23 @@ Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
   return upload(fixed_, stops.data(), DType::s32, {kStopIds});
 }
 
+/// Which lengths calls may have, and which the first has: of an open loop one step, from which the speed is
+/// known.
+Status Generation::prepare_lengths(const GenerationOptions& options) {
+  steps_ = spec_.steps;
+  if (!options.longest_call) return {};
+  const Engine& engine = session_->engine();
+  longest_call_ = options.longest_call->count();
+  if (!std::isinf(longest_call_)) lengths_ = block_lengths(spec_.steps, spec_.open);
+  if (!spec_.open) return {};
+  if (!lengths_.empty()) steps_ = lengths_.back();
+  for (const std::int64_t length : lengths_.empty() ? std::vector{steps_} : lengths_) {
+    const auto limit = static_cast<std::int32_t>(length);
+    ADDER_TRY(limits_[length], engine.client().to_device(&limit, Shape{DType::s32, {}}, engine.device()));
+  }
+  return {};
+}
+
 Status Generation::enqueue() {
   std::vector<const pjrt::Buffer*> arguments;
   const auto push = [&](const std::string&, const pjrt::Buffer& b) { arguments.push_back(&b); };
@@ -119,10 +167,12 @@ Status Generation::enqueue() {
   model::visit_state(push, state.layers);
   for (const auto& b : carried_) arguments.push_back(&b);
   for (const auto& b : fixed_) arguments.push_back(&b);
+  if (spec_.open) arguments.push_back(&limits_.at(steps_));
+  const auto now = Clock::now();
   ADDER_TRY(std::vector<pjrt::Buffer> results, program_->executable.execute(arguments));
 
   auto next = results.begin();
-  InFlight block{std::move(*next), std::move(*(next + 1))};
+  InFlight block{std::move(*next), std::move(*(next + 1)), steps_, spec_.steps, now};
   next += 2;
   model::visit_state([&](const std::string&, pjrt::Buffer& b) { b = std::move(*next++); }, state.layers);
   for (auto& b : carried_) b = std::move(*next++);
@@ -131,42 +181,79 @@ Status Generation::enqueue() {
   return {};
 }
 
-bool Generation::finished() const {
-  return std::all_of(remaining_.begin(), remaining_.end(), [](std::int64_t n) { return n == 0; });
-}
+bool Generation::finished() const { return !failure_ && most(remaining_) == 0; }
 
 Result<std::optional<TokenBlock>> Generation::next() {
+  if (failure_) return fail(*failure_);
   if (finished()) {
     in_flight_.clear();
     return std::nullopt;
   }
   // Keep blocks computing while another is read (unless in_flight is 1), but none that no row can need.
-  const std::int64_t most = *std::max_element(remaining_.begin(), remaining_.end());
-  while (static_cast<std::int64_t>(in_flight_.size()) < ahead_ && enqueued_steps_ - read_steps_ < most)
+  while (static_cast<std::int64_t>(in_flight_.size()) < ahead_ &&
+         enqueued_steps_ - read_steps_ < most(remaining_))
     ADDER_CHECK(enqueue());
   const InFlight block = std::move(in_flight_.front());
   in_flight_.pop_front();
-  read_steps_ += steps_;
+  ADDER_TRY(TokenBlock out, read(block));
+  const bool empty =
+      std::all_of(out.tokens.begin(), out.tokens.end(), [](const auto& row) { return row.empty(); });
+  if (failure_ && empty) return fail(*failure_);
+  return std::optional<TokenBlock>(std::move(out));
+}
+
+Result<TokenBlock> Generation::read(const InFlight& block) {
+  const auto asked = Clock::now();
   ADDER_TRY(const auto tokens, block.tokens.to_host<std::int32_t>());
   std::vector<float> logprobs;
   if (wants_logprobs_) {
     ADDER_TRY(logprobs, block.logprobs.to_host<float>());
   }
+  const std::chrono::duration<double> took = Clock::now() - std::max(block.enqueued, last_read_),
+                                      waited = Clock::now() - asked;
+  last_read_ = Clock::now();
+  read_steps_ += block.steps;
+  // A block that had to be waited for only briefly may have been ready for long.
+  const double per_step = took.count() / static_cast<double>(block.steps);
+  if (waited > took / 10 || step_seconds_ == 0 || per_step < step_seconds_) ADDER_CHECK(adapt(per_step));
 
-  const std::size_t batch = remaining_.size(), steps = static_cast<std::size_t>(steps_);
+  const std::size_t batch = remaining_.size();
   TokenBlock out{.tokens = std::vector<std::vector<std::int32_t>>(batch),
                  .logprobs = std::vector<std::vector<float>>(batch)};
   for (std::size_t b = 0; b < batch; ++b) {
-    for (std::size_t s = 0; s < steps && remaining_[b] > 0; ++s) {
-      const std::int32_t id = tokens[b * steps + s];
+    for (std::int64_t s = 0; s < block.steps && remaining_[b] > 0; ++s) {
+      const std::size_t at = b * static_cast<std::size_t>(block.stride) + static_cast<std::size_t>(s);
+      const std::int32_t id = tokens[at];
+      if (id == kNotFinite) {
+        failure_ = not_finite(fmt::format("the logits at position {}{}", session_->state_.positions[b],
+                                          batch > 1 ? fmt::format(" of row {}", b) : ""));
+        break;
+      }
       out.tokens[b].push_back(id);
-      if (wants_logprobs_) out.logprobs[b].push_back(logprobs[b * steps + s]);
+      if (wants_logprobs_) out.logprobs[b].push_back(logprobs[at]);
       ++session_->state_.positions[b];
       --remaining_[b];
       if (std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end()) remaining_[b] = 0;
     }
   }
   return out;
+}
+
+/// Chooses the length of the calls that follow. Where each length is a program of its own they only become
+/// shorter: a slow step gains nothing from longer ones, and what is compiled goes on.
+Status Generation::adapt(double seconds_per_step) {
+  step_seconds_ = seconds_per_step;
+  for (const std::int64_t length : lengths_) {
+    if (!spec_.open && length > steps_) continue;
+    if (length > 1 && static_cast<double>(length) * seconds_per_step > longest_call_) continue;
+    if (!spec_.open && length != spec_.steps) {
+      spec_.steps = length;
+      ADDER_TRY(program_, session_->engine().programs().decode(spec_));
+    }
+    steps_ = length;
+    break;
+  }
+  return {};
 }
 
 }  // namespace adder::engine

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "engine/build_guard.h"
 #include "engine/random.h"
 #include "hlo/arith.h"
 #include "hlo/scope.h"
@@ -60,8 +61,15 @@ Value last_real(Value x, Value lengths) {
       {1, 1, d});
 }
 
+/// logits [...,V] -> i1 [...]: whether those of the ids below `vocab_size` are all finite.
+Value all_finite(Value logits, std::int64_t vocab_size) {
+  const std::int64_t last = logits.rank() - 1;
+  Value real = slice_axis(logits, last, 0, vocab_size);
+  return reduce(is_finite(real), Reduction::and_, {last});
+}
+
 /// logits [B,T,V], targets s32 [B,T] -> [B,T]: log softmax at the targets; rows from `vocab_size` up do not
-/// count.
+/// count. NaN where the logits are not all finite.
 Value log_probability(Value logits, Value targets, std::int64_t vocab_size) {
   const Scope part(logits.function(), "scores");
   Value id = iota(logits.function(), Shape{DType::s32, {1, 1, logits.dim(2)}}, 2);
@@ -70,7 +78,9 @@ Value log_probability(Value logits, Value targets, std::int64_t vocab_size) {
   Value top = max_over(real, 2, true);                          // [B,T,1]
   Value log_mass = log(sum(exponential(real - top), 2, true));  // [B,T,1]
   Value chosen = sum(hlo::where(eq(id, expand_dims(targets, -1)), logits, 0), 2, true);
-  return view(chosen - top - log_mass, targets.dims());
+  // What the compiler computes twice may differ from itself: no probability is above 1.
+  Value score = hlo::min(view(chosen - top - log_mass, targets.dims()), 0);
+  return hlo::where(all_finite(logits, vocab_size), score, std::numeric_limits<double>::quiet_NaN());
 }
 
 void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec) {
@@ -160,21 +170,42 @@ Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& s
   part.next("bookkeeping");
   Carry next = c;
   next.state = out.state;
+  Value finite = all_finite(logits, model.config.vocab_size);
   next.last_token = hlo::where(active, draw.token, c.last_token);
   next.counter = c.counter + convert(active, DType::u32);
   next.remaining = hlo::where(is_stop(draw.token, stop_ids), 0, c.remaining - one);
-  next.remaining = hlo::max(next.remaining, 0);
+  next.remaining = hlo::where(finite, hlo::max(next.remaining, 0), 0);
   if (c.history) {
     Value id = iota(f, Shape{DType::s32, c.history->dims()}, 1);
     Value drawn = and_(eq(id, expand_dims(draw.token, -1)), broadcast_to(expand_dims(active, -1), id.dims()));
     next.history = *c.history + convert(drawn, DType::s32) * 2;
   }
   const Values column{constant_int(f, DType::s32, 0), i};
-  next.tokens =
-      dynamic_update_slice(c.tokens, view(hlo::where(active, draw.token, -1), {spec.batch, 1}), column);
+  Value token = hlo::where(active, hlo::where(finite, draw.token, kNotFinite), kNoToken);
+  next.tokens = dynamic_update_slice(c.tokens, view(token, {spec.batch, 1}), column);
   next.logprobs =
       dynamic_update_slice(c.logprobs, view(hlo::where(active, draw.logprob, 0), {spec.batch, 1}), column);
   return next;
+}
+
+/// The steps of a block, until no row needs more or `limit` of them are done.
+Carry open_loop(Function& f, const DecodeSpec& spec, const Carry& begin, Value limit,
+                const std::function<Values(Value i, const Values&)>& body) {
+  const auto rest = [](const Values& v) { return Values(v.begin() + 1, v.end()); };
+  Values carried = begin.flatten();
+  carried.insert(carried.begin(), constant_int(f, DType::s32, 0));
+  const Values done = while_(
+      carried,
+      [&](const Values& v) {
+        Value wanted = reduce(gt(begin.rebuilt(rest(v)).remaining, 0), Reduction::or_, {0});
+        return and_(lt(v[0], hlo::min(limit, static_cast<double>(spec.steps))), wanted);
+      },
+      [&](const Values& v) {
+        Values next = body(v[0], rest(v));
+        next.insert(next.begin(), v[0] + 1);
+        return next;
+      });
+  return begin.rebuilt(rest(done));
 }
 
 void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec) {
@@ -196,13 +227,16 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
       },
       sampler);
   Value stop_ids = f.argument({DType::s32, {kStopIds}}, {.name = "stop_ids"});
-  carry.tokens = zeros(f, {DType::s32, {spec.batch, spec.steps}});
+  carry.tokens = constant_int(f, DType::s32, kNoToken, {spec.batch, spec.steps});
   carry.logprobs = zeros(f, {DType::f32, {spec.batch, spec.steps}});
 
   model::LanguageModel lm(module, model.config, model.policy);
-  Carry done = carry.rebuilt(fori(f, spec.steps, carry.flatten(), [&](Value i, const Values& values) {
+  const auto one_step = [&](Value i, const Values& values) {
     return step(lm, model, spec, w, sampler, stop_ids, carry.counter, i, carry.rebuilt(values)).flatten();
-  }));
+  };
+  Carry done =
+      spec.open ? open_loop(f, spec, carry, f.argument({DType::s32, {}}, {.name = "limit"}), one_step)
+                : carry.rebuilt(fori(f, spec.steps, carry.flatten(), one_step));
   if (const auto phase = ring_phase(model, done.counter, carry.counter))
     for (model::LayerState<Value>& layer : done.state) layer.conv = model::unrolled(layer.conv, *phase);
   std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};
@@ -215,14 +249,12 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
 
 template <class Spec, class Body>
 Result<Graph> build(const ModelSpec& model, const Spec& spec, const Inspect& inspect, Body&& body) {
-  try {
+  return guard_build(to_string(spec), [&] {
     Module module(to_string(spec));
     body(module, model, spec);
     if (inspect) inspect(module);
     return Graph{to_string(spec), module.text(), module.main().signature(), module.cost()};
-  } catch (const BuildError& e) {
-    return fail(ErrorCode::internal, fmt::format("building {}: {}", to_string(spec), e.what()));
-  }
+  });
 }
 
 }  // namespace
@@ -233,7 +265,8 @@ std::string to_string(const ExtendSpec& spec) {
 }
 
 std::string to_string(const DecodeSpec& spec) {
-  return fmt::format("decode_b{}_s{}_{}", spec.batch, spec.steps, to_string(spec.sampler));
+  return fmt::format("decode_b{}_{}{}_{}", spec.batch, spec.open ? "upto" : "s", spec.steps,
+                     to_string(spec.sampler));
 }
 
 Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec, const Inspect& inspect) {

@@ -23,7 +23,8 @@ struct ModelSpec {
 /// Absorbs up to T tokens a row. Arguments: parameters; state (donated); tokens s32 [B,T]; lengths s32 [B].
 /// Results: state; then by `outputs`: nothing; `logits` [B,V] at each row's last real token (row of length 0:
 /// unspecified); or `hidden.0`..`hidden.L`, `final_hidden` [B,T,D] and `logits` [B,T,V]; or `logprobs` [B,T],
-/// the log probability of `targets` s32 [B,T] (a further argument) after each token, over the ids that exist.
+/// the log probability of `targets` s32 [B,T] (a further argument) after each token, over the ids that exist;
+/// NaN where the logits of those are not all finite.
 struct ExtendSpec {
   enum class Outputs { state, last, all, scores };
   std::int64_t batch = 1, tokens = 1;
@@ -34,16 +35,21 @@ struct ExtendSpec {
 /// S steps in one while loop. Arguments: parameters; donated: state, last_token s32 [B] (chosen, not yet
 /// absorbed), counter u32 [B] (draws so far), remaining s32 [B] (tokens a row may still emit; 0: finished),
 /// and `history` s32 [B,V] with penalties; then the sampler's parameters and stop_ids s32 [kStopIds] (-1:
-/// none). Results: tokens s32 [B,S] (-1 where a row had finished), logprobs f32 [B,S], then what was donated.
-/// A step absorbs last_token, then chooses the next. A finished row keeps its state bit for bit.
+/// none). Results: tokens s32 [B,S], logprobs f32 [B,S], then what was donated. A step absorbs last_token,
+/// then chooses the next. A token is kNoToken where a row had finished, and kNotFinite where its logits were
+/// not all finite, which finishes the row. A finished row keeps its state bit for bit.
+/// The loop makes S steps, a constant, as GPUs want it. With `open` it ends before the S-th when no row needs
+/// more, or after `limit` steps, a further argument (s32 []); its cost then counts one step.
 struct DecodeSpec {
   std::int64_t batch = 1, steps = 1;
   SamplerSpec sampler;
+  bool open = false;
   bool operator==(const DecodeSpec&) const = default;
 };
+constexpr std::int32_t kNoToken = -1, kNotFinite = -2;
 constexpr std::int64_t kStopIds = 8;
 
-/// File-name safe: "extend_b1_t512", "decode_b1_s64_greedy".
+/// File-name safe: "extend_b1_t512", "decode_b1_s64_greedy", "decode_b1_upto64_greedy" (open).
 std::string to_string(const ExtendSpec& spec);
 std::string to_string(const DecodeSpec& spec);
 

@@ -73,9 +73,31 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+Limits median_of(const std::vector<Limits>& samples) {
+  const auto of = [&](double Limits::*field) {
+    std::vector<double> values;
+    for (const Limits& limits : samples) values.push_back(limits.*field);
+    return median(std::move(values));
+  };
+  return {.read_gb_s = of(&Limits::read_gb_s),
+          .gemm_gflop_s = of(&Limits::gemm_gflop_s),
+          .gemm_bf16_gflop_s = of(&Limits::gemm_bf16_gflop_s)};
+}
+
+DType product_type(const ModelSpec& model) {
+  const bool bf16 = model.weight_dtype == DType::bf16 ||
+                    (model.weight_dtype == DType::s8 && !model.policy.int8_activations);
+  return bf16 ? DType::bf16 : DType::f32;
+}
+
 Result<Meter> Meter::create(const Engine& engine) {
-  ADDER_TRY(LimitsProbe probe, LimitsProbe::create(engine.client(), engine.device()));
-  return Meter(std::move(probe));
+  const ModelSpec& model = engine.programs().model();
+  const DType products = product_type(model);
+  ADDER_TRY(LimitsProbe probe, LimitsProbe::create(engine.client(), engine.device(),
+                                                   {.compile = engine.programs().compile_options(),
+                                                    .precision = model.policy.precision,
+                                                    .bf16 = products == DType::bf16}));
+  return Meter(std::move(probe), products);
 }
 
 Result<Measurement> Meter::measure(const Trial& trial, const Repeat& repeat) {
@@ -89,25 +111,31 @@ Result<std::vector<Measurement>> Meter::measure_in_turn(std::span<const Trial> t
     double spent = 0;
   };
   std::vector<Samples> all(trials.size());
+  const auto run = [&](const Trial& trial) -> Result<double> {
+    ADDER_TRY(const double seconds, trial.seconds());
+    if (repeat.on_run) ADDER_CHECK(repeat.on_run());
+    return seconds;
+  };
   if (repeat.warm_up)
-    for (const Trial& trial : trials) ADDER_CHECK(trial.seconds());
+    for (const Trial& trial : trials) ADDER_CHECK(run(trial));
   for (std::int64_t round = 0; round < std::max<std::int64_t>(repeat.repetitions, 1); ++round) {
     for (std::size_t i = 0; i < trials.size(); ++i) {
       Samples& s = all[i];
       if (round > 0 && s.spent >= repeat.seconds) continue;
       ADDER_TRY(const Limits limits, probe_.sample(repeat.rounds));
-      ADDER_TRY(const double seconds, trials[i].seconds());
+      ADDER_TRY(const double seconds, run(trials[i]));
       samples_.push_back(limits);
       s.spent += seconds;
       s.seconds.push_back(seconds);
       s.rates.push_back(trials[i].tokens / seconds);
-      s.gemm.push_back(trials[i].flops / seconds / 1e9 / limits.gemm_gflop_s);
+      s.gemm.push_back(trials[i].flops / seconds / 1e9 / limits.gemm_rate(products_));
       s.bandwidth.push_back(trials[i].bytes / seconds / 1e9 / limits.read_gb_s);
     }
   }
   std::vector<Measurement> out;
   for (const Samples& s : all)
     out.push_back({.repetitions = static_cast<std::int64_t>(s.seconds.size()),
+                   .rates = s.rates,
                    .seconds = median(s.seconds),
                    .seconds_sd = deviation(s.seconds),
                    .tokens_per_s = median(s.rates),
@@ -115,15 +143,6 @@ Result<std::vector<Measurement>> Meter::measure_in_turn(std::span<const Trial> t
                    .gemm_share = median(s.gemm),
                    .bandwidth_share = median(s.bandwidth)});
   return out;
-}
-
-Limits Meter::machine() const {
-  std::vector<double> read, gemm;
-  for (const Limits& limits : samples_) {
-    read.push_back(limits.read_gb_s);
-    gemm.push_back(limits.gemm_gflop_s);
-  }
-  return {.read_gb_s = median(read), .gemm_gflop_s = median(gemm)};
 }
 
 Rows spread_ids(std::int64_t tokens, std::int64_t batch, std::int64_t vocab) {

@@ -20,6 +20,12 @@ double median(std::vector<double> x);            ///< 0 of nothing
 double deviation(const std::vector<double>& x);  ///< of a sample; 0 of fewer than two
 double seconds_since(std::chrono::steady_clock::time_point start);
 
+/// Medians of each field over samples.
+Limits median_of(const std::vector<Limits>& samples);
+/// The type whose rate the products of this model are held against: bfloat16 where their operands are, else
+/// float32, also for products of int8 by int8.
+DType product_type(const ModelSpec& model);
+
 /// One kind of run: what it does, and how to do and time it once.
 struct Trial {
   double tokens = 0;            ///< a run, all rows together
@@ -30,9 +36,10 @@ struct Trial {
 };
 
 /// Medians over the repetitions. Shares are of the limits sampled just before each repetition, so that a
-/// machine whose speed drifts still gives a fair ratio.
+/// machine whose speed drifts still gives a fair ratio; that of products, of the rate in their own type.
 struct Measurement {
   std::int64_t repetitions = 0;
+  std::vector<double> rates;  ///< tokens a second of each repetition, in order
   double seconds = 0, seconds_sd = 0;
   double tokens_per_s = 0, tokens_per_s_sd = 0;
   double gemm_share = 0, bandwidth_share = 0;
@@ -45,6 +52,8 @@ struct Repeat {
   double seconds = std::numeric_limits<double>::infinity();
   bool warm_up = true;
   int rounds = 5;  ///< of the limits' probe
+  /// Called after each run, the warming one too; its error ends the measurement. May be empty.
+  std::function<Status()> on_run = {};
 };
 
 /// Measures trials on one device. Thread rule: one thread at a time.
@@ -54,13 +63,15 @@ class Meter {
   Result<Measurement> measure(const Trial& trial, const Repeat& repeat);
   /// The trials in turn, round after round, so that drift meets all of them alike.
   Result<std::vector<Measurement>> measure_in_turn(std::span<const Trial> trials, const Repeat& repeat);
-  /// Medians over all samples so far.
-  Limits machine() const;
+  /// All samples so far, and their medians.
+  const std::vector<Limits>& samples() const { return samples_; }
+  Limits machine() const { return median_of(samples_); }
   const LimitsProbe& probe() const { return probe_; }
 
  private:
-  explicit Meter(LimitsProbe probe) : probe_(std::move(probe)) {}
+  Meter(LimitsProbe probe, DType products) : probe_(std::move(probe)), products_(products) {}
   LimitsProbe probe_;
+  DType products_;
   std::vector<Limits> samples_;
 };
 

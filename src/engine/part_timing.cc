@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "engine/build_guard.h"
 #include "hlo/arith.h"
 
 namespace adder::engine {
@@ -224,16 +225,14 @@ Result<double> time_part(const Engine& engine, const Part& part,
   std::map<std::string, const pjrt::Buffer*> weights;
   model::visit([&](const std::string& name, const pjrt::Buffer& b) { weights[name] = &b; }, engine.weights());
   const std::size_t sites = options.all_sites ? part.sites.size() : 1;
-  std::string text;
   std::vector<Argument> arguments;
-  try {
-    LoopWriter writer(part, weights, argument_names, sites);
-    text = writer.write();
-    arguments = writer.arguments();
-  } catch (const BuildError& e) {
-    return fail(ErrorCode::internal,
-                fmt::format("a sub-program for the part '{}': {}", part.scope, e.what()));
-  }
+  ADDER_TRY(const std::string text,
+            guard_build(fmt::format("a sub-program for the part '{}'", part.scope), [&] {
+              LoopWriter writer(part, weights, argument_names, sites);
+              std::string written = writer.write();
+              arguments = writer.arguments();
+              return written;
+            }));
   ADDER_TRY(Loop loop, Loop::make(engine, text, arguments));
   ADDER_TRY(const double trip, slope(loop, options.repetitions));
   return 1e3 * std::max(trip, 0.0) / static_cast<double>(sites);

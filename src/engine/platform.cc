@@ -7,6 +7,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "engine/build_guard.h"
 #include "hlo/module.h"
 #include "hlo/ops.h"
 
@@ -23,8 +24,7 @@ model::Policy cpu_policy() {
       .int8_activations = true,
       .spelling = {},
       // A batch dimension is what XLA divides among threads; with one row, bfloat16 and int8 products fall to
-      // a
-      // scalar loop (design section 9).
+      // a scalar loop.
       .otherwise = {spelling(DType::f32, "parts4"), spelling(DType::bf16, "rows2"),
                     spelling(DType::s8, "first2x8")},
       .split_in_proj = true,  // the second core works on z while small kernels run on the first
@@ -44,6 +44,8 @@ std::vector<PlatformPolicy> make_table() {
        // XLA's own loops, norms and int8 or bfloat16 products among them, take 256 bits otherwise. A machine
        // that has fewer uses what it has.
        .compile_flags = {{"xla_cpu_prefer_vector_width", std::int64_t{512}}},
+       .open_loops = true,
+       .block = 64,
        .host_weights = true,
        .model = cpu_policy()},
       // A small model's step costs its kernels, about 1.6 us each (docs/PERFORMANCE.md): this row has the
@@ -140,25 +142,60 @@ Result<model::Policy> changed_policy(model::Policy policy, std::string_view text
   return policy;
 }
 
+std::string_view device_hint(std::string_view platform) {
+  if (platform == "cuda")
+    return "is NVIDIA's driver installed, and may this process use a card? `nvidia-smi` must list one (in a "
+           "container: "
+           "--gpus all), with a driver as new as the plugin's CUDA: 580 or later for CUDA 13, 525 for CUDA "
+           "12";
+  if (platform == "rocm")
+    return "is AMD's driver (amdgpu) loaded, and may this process use a card? `rocm-smi` must list one, and "
+           "the user "
+           "must be in the groups render and video";
+  if (platform == "oneapi")
+    return "is Intel's compute runtime (level-zero) installed, and may this process use a card? `clinfo -l` "
+           "must "
+           "list one";
+  if (platform == "tpu")
+    return "libtpu runs on a machine with a TPU, one process at a time; /dev/accel* or /dev/vfio must be "
+           "there";
+  return {};
+}
+
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform) {
   const bool guess = platform.empty();
   auto client = pjrt::Client::create(plugin, platform_policy(guess ? "cpu" : platform).client_options);
-  if (!client && guess) return pjrt::Client::create(plugin);
-  return client;
+  if (!client && guess) client = pjrt::Client::create(plugin);
+  if (client) return client;
+  Error error = std::move(client).error();
+  if (error.hint.empty()) error.hint = device_hint(platform);
+  return fail(std::move(error));
+}
+
+pjrt::CompileOptions with_known_flags(
+    pjrt::CompileOptions options, std::string_view platform,
+    const std::function<bool(std::string_view, const pjrt::CompileOptions&)>& compiles) {
+  const Result<std::string> program = guard_build("an empty program", [] {
+    hlo::Module module("empty");
+    module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
+    return module.text();
+  });
+  if (!program) return options;  // then no flag is known to be taken
+  for (const auto& [name, value] : platform_policy(platform).compile_flags) {
+    pjrt::CompileOptions with_flag = options;
+    with_flag.flags[name] = value;
+    if (compiles(*program, with_flag)) options = std::move(with_flag);
+  }
+  return options;
 }
 
 pjrt::CompileOptions compile_options(const pjrt::Client& client, const pjrt::Device& device) {
-  hlo::Module module("empty");
-  module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 0)}});
-  const std::string program = module.text();
   pjrt::CompileOptions out;
   if (device.id() != client.default_device().id()) out = pjrt::CompileOptions::for_device(device.id());
-  for (const auto& [name, value] : platform_policy(client.platform_name()).compile_flags) {
-    pjrt::CompileOptions with_flag = out;
-    with_flag.flags[name] = value;
-    if (client.compile(program, with_flag)) out = std::move(with_flag);
-  }
-  return out;
+  return with_known_flags(std::move(out), client.platform_name(),
+                          [&](std::string_view program, const pjrt::CompileOptions& options) {
+                            return client.compile(program, options).has_value();
+                          });
 }
 
 }  // namespace adder::engine

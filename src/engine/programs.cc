@@ -37,6 +37,10 @@ Result<ProgramRef> Programs::get(const std::string& name, const std::function<Re
   }
   if (future.valid()) return future.get();
   Result<ProgramRef> program = compile(name, build);
+  if (!program) {  // those who wait learn of it; whoever asks next tries again
+    const std::lock_guard lock(mutex_);
+    programs_.erase(name);
+  }
   promise.set_value(program);
   return program;
 }

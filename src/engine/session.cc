@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 #include "engine/ladder.h"
 
@@ -16,14 +18,56 @@ std::int64_t longest(std::span<const std::vector<std::int32_t>> rows) {
   return static_cast<std::int64_t>(n);
 }
 
-/// Copies the first n of the padded rows of a [1,T,W] buffer to the end of `out`.
-Status append_rows(const pjrt::Buffer& buffer, std::int64_t n, std::vector<float>& out) {
+/// Copies the first n of the padded rows of a [1,T,W] buffer to the end of `out`; the first `real` columns of
+/// each must be finite. `first`: the position of the first row, for the message.
+Status append_rows(const pjrt::Buffer& buffer, std::int64_t n, std::vector<float>& out,
+                   const std::string& name, std::int64_t first, std::int64_t real) {
   ADDER_TRY(const auto host, buffer.to_host<float>());
-  out.insert(out.end(), host.begin(), host.begin() + n * buffer.shape().dims.back());
+  const std::int64_t width = buffer.shape().dims.back();
+  for (std::int64_t row = 0; row < n; ++row)
+    for (std::int64_t i = 0; i < real; ++i)
+      if (const float x = host[static_cast<std::size_t>(row * width + i)]; !std::isfinite(x))
+        return fail(not_finite(fmt::format("{} at position {}, column {}, is {}", name, first + row, i, x)));
+  out.insert(out.end(), host.begin(), host.begin() + n * width);
   return {};
 }
 
+Status look_at(const std::atomic<bool>* cancel, std::int64_t done, std::int64_t total) {
+  if (!cancel || !cancel->load(std::memory_order_relaxed)) return {};
+  return fail(ErrorCode::cancelled, fmt::format("interrupted after {} of {} tokens", done, total));
+}
+
+/// Keeps the pieces under way few, so that whoever asked is heard soon and little is queued for nothing.
+class Throttle {
+ public:
+  /// Call after enqueuing each piece. Waits for the piece before it, or, where that took long, for this one:
+  /// then the gap between pieces does not count.
+  Status enqueued(const State& state) {
+    ADDER_TRY(pjrt::Event done, state.layers.back().ssm.ready());
+    const auto start = Clock::now();
+    if (slow_) {
+      ADDER_CHECK(done.wait());
+    } else if (before_) {
+      ADDER_CHECK(before_->wait());
+    }
+    slow_ = Clock::now() - start > kLong;
+    before_ = std::move(done);
+    return {};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kLong{100};
+  std::optional<pjrt::Event> before_;
+  bool slow_ = false;
+};
+
 }  // namespace
+
+Error not_finite(const std::string& found) {
+  return {ErrorCode::corrupt, "the model computes infinities or NaN: " + found,
+          "`adder inspect --check` finds weights that are not finite or overflow"};
+}
 
 Status Session::check_tokens(std::span<const std::vector<std::int32_t>> rows) const {
   if (static_cast<std::int64_t>(rows.size()) != state_.batch())
@@ -79,14 +123,22 @@ Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector
   return results;
 }
 
-Status Session::extend(std::span<const std::vector<std::int32_t>> rows) {
-  ADDER_CHECK(check_tokens(rows));
+Status Session::run_pieces(std::span<const std::vector<std::int32_t>> rows,
+                           std::span<const std::int64_t> pieces, const std::atomic<bool>* cancel) {
+  Throttle throttle;
   std::int64_t offset = 0;
-  for (const std::int64_t piece : plan_pieces(longest(rows))) {
+  for (const std::int64_t piece : pieces) {
+    ADDER_CHECK(look_at(cancel, offset, longest(rows)));
     ADDER_CHECK(run_piece(rows, {piece, offset}, ExtendSpec::Outputs::state));
+    ADDER_CHECK(throttle.enqueued(state_));
     offset += piece;
   }
   return {};
+}
+
+Status Session::extend(std::span<const std::vector<std::int32_t>> rows, const std::atomic<bool>* cancel) {
+  ADDER_CHECK(check_tokens(rows));
+  return run_pieces(rows, plan_pieces(longest(rows)), cancel);
 }
 
 Result<pjrt::Buffer> Session::extend_logits(std::span<const std::vector<std::int32_t>> rows) {
@@ -95,17 +147,16 @@ Result<pjrt::Buffer> Session::extend_logits(std::span<const std::vector<std::int
   for (const auto& row : rows)
     if (static_cast<std::int64_t>(row.size()) != tokens || tokens == 0)
       return fail(ErrorCode::invalid_argument, "extend_logits takes rows of one length, at least 1");
-  std::int64_t offset = 0;
   const std::vector<std::int64_t> pieces = plan_pieces(tokens);
-  for (std::size_t i = 0; i + 1 < pieces.size(); ++i) {
-    ADDER_CHECK(run_piece(rows, {pieces[i], offset}, ExtendSpec::Outputs::state));
-    offset += pieces[i];
-  }
+  const std::span<const std::int64_t> head(pieces.data(), pieces.size() - 1);
+  ADDER_CHECK(run_pieces(rows, head, nullptr));
+  const std::int64_t offset = std::accumulate(head.begin(), head.end(), std::int64_t{0});
   ADDER_TRY(auto results, run_piece(rows, {pieces.back(), offset}, ExtendSpec::Outputs::last));
   return std::move(results.front());
 }
 
-Result<std::vector<float>> Session::score(std::span<const std::int32_t> tokens) {
+Result<std::vector<float>> Session::score(std::span<const std::int32_t> tokens,
+                                          const std::atomic<bool>* cancel) {
   if (tokens.size() < 2) return fail(ErrorCode::invalid_argument, "score takes at least two tokens");
   const std::vector<std::vector<std::int32_t>> rows{{tokens.begin(), tokens.end() - 1}};
   ADDER_CHECK(check_tokens(rows));
@@ -113,30 +164,40 @@ Result<std::vector<float>> Session::score(std::span<const std::int32_t> tokens) 
   std::vector<float> out;
   std::int64_t offset = 0;
   for (const std::int64_t piece : plan_pieces(longest(rows))) {
+    ADDER_CHECK(look_at(cancel, offset, longest(rows)));
     const std::int64_t n = std::min(piece, longest(rows) - offset);
+    const std::int64_t position = state_.positions[0];
     std::vector<std::int32_t> targets(static_cast<std::size_t>(piece), 0);
     std::copy_n(tokens.begin() + offset + 1, n, targets.begin());
     ADDER_TRY(const auto results, run_piece(rows, {piece, offset}, ExtendSpec::Outputs::scores, targets));
     ADDER_TRY(const auto logprobs, results.front().to_host<float>());
+    for (std::int64_t i = 0; i < n; ++i)
+      if (!std::isfinite(logprobs[static_cast<std::size_t>(i)]))
+        return fail(not_finite(fmt::format("the logits at position {}", position + i)));
     out.insert(out.end(), logprobs.begin(), logprobs.begin() + n);
     offset += piece;
   }
   return out;
 }
 
-Result<AllOutputs> Session::extend_all(std::span<const std::int32_t> tokens) {
+Result<AllOutputs> Session::extend_all(std::span<const std::int32_t> tokens,
+                                       const std::atomic<bool>* cancel) {
   const std::vector<std::vector<std::int32_t>> rows{{tokens.begin(), tokens.end()}};
   ADDER_CHECK(check_tokens(rows));
   AllOutputs out;
   out.hidden.resize(static_cast<std::size_t>(engine_.config().n_layer) + 1);
   std::int64_t offset = 0;
+  const auto& config = engine_.config();
   for (const std::int64_t piece : plan_pieces(longest(rows))) {
+    ADDER_CHECK(look_at(cancel, offset, longest(rows)));
+    const std::int64_t position = state_.positions[0], n = std::min(piece, longest(rows) - offset);
     ADDER_TRY(const auto results, run_piece(rows, {piece, offset}, ExtendSpec::Outputs::all));
-    const std::int64_t n = std::min(piece, longest(rows) - offset);
     auto next = results.begin();
-    for (auto& hidden : out.hidden) ADDER_CHECK(append_rows(*next++, n, hidden));
-    ADDER_CHECK(append_rows(*next++, n, out.final_hidden));
-    ADDER_CHECK(append_rows(*next++, n, out.logits));
+    for (std::size_t i = 0; i < out.hidden.size(); ++i)
+      ADDER_CHECK(
+          append_rows(*next++, n, out.hidden[i], fmt::format("hidden.{}", i), position, config.d_model));
+    ADDER_CHECK(append_rows(*next++, n, out.final_hidden, "final_hidden", position, config.d_model));
+    ADDER_CHECK(append_rows(*next++, n, out.logits, "logits", position, config.vocab_size));
     offset += piece;
   }
   return out;

@@ -3,10 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <limits>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 
+#include "base/content_hash.h"
+#include "base/file_lock.h"
+#include "engine/build_guard.h"
 #include "engine/host_arena.h"
 #include "hlo/arith.h"
 #include "pjrt/executable_cache.h"
@@ -24,6 +32,7 @@ constexpr int kRounds = 12;
 constexpr double kHopeless = 2.5, kWorthwhile = 0.97;  // relative to the best, to the policy's own
 
 /// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [1,1].
+/// Throws BuildError.
 std::string chain_text(const model::Policy& policy, const model::Spelling& spelling, const Shape& weight,
                        std::int64_t copies) {
   Module module("tune");
@@ -42,7 +51,7 @@ std::string chain_text(const model::Policy& policy, const model::Spelling& spell
   return module.text();
 }
 
-/// A loop of steps that multiplies x, x', x, ... by one matrix: x, weight, scale -> [1,O].
+/// A loop of steps that multiplies x, x', x, ... by one matrix: x, weight, scale -> [1,O]. Throws BuildError.
 std::string loop_text(const model::Policy& policy, const model::Spelling& spelling, const Shape& weight) {
   constexpr std::int64_t kSteps = 101;  // more than any compiler unrolls
   Module module("steps");
@@ -58,45 +67,87 @@ std::string loop_text(const model::Policy& policy, const model::Spelling& spelli
   return module.text();
 }
 
-struct Candidate {
-  model::Spelling spelling;
-  pjrt::Executable program;
-  std::vector<double> seconds;
+/// What all measurements of one call share.
+struct Tuner {
+  const pjrt::Client& client;
+  const pjrt::Device& device;
+  const model::Policy& policy;
+  const pjrt::CompileOptions& compile;
+  const TuningOptions& options;
 
-  double best() const { return *std::min_element(seconds.begin(), seconds.end()); }
-  /// The lower quartile: what else the machine does only adds time.
-  double typical() const {
-    std::vector<double> sorted = seconds;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[sorted.size() / 4];
+  Status check() const {
+    if (!options.cancelled()) return {};
+    return fail(ErrorCode::cancelled, "stopped while autotuning");
   }
 };
 
-Result<std::vector<Candidate>> compile_candidates(const pjrt::Client& client, const model::Policy& policy,
-                                                  const pjrt::CompileOptions& options, const Shape& weight,
-                                                  std::int64_t copies) {
-  std::vector<Candidate> out;
-  std::vector<std::future<Result<pjrt::Executable>>> compiling;
-  for (const model::Spelling& s : model::spellings(weight.dtype)) {
-    if (!s.applies(1, weight)) continue;
-    if (s.terms != 0) {
-      const Result<bool> expands = expands_weights(client, policy, s, weight, options);
-      if (!expands || *expands) continue;  // or it cannot be told
+/// Counts from any thread.
+class Counter {
+ public:
+  Counter(Steps& steps, std::size_t total, std::string_view label) : scope_(steps, total, label) {}
+  void done() {
+    const std::lock_guard lock(mutex_);
+    scope_.advance();
+  }
+
+ private:
+  std::mutex mutex_;  // guards scope_
+  StepsScope scope_;
+};
+
+struct Candidate {
+  model::Spelling spelling;
+  pjrt::Executable program;
+  VariantTimes times;
+
+  double best() const { return *std::min_element(times.seconds.begin(), times.seconds.end()); }
+};
+
+std::vector<model::Spelling> variants_of(const Shape& weight) {
+  std::vector<model::Spelling> out;
+  for (const model::Spelling& s : model::spellings(weight.dtype))
+    if (s.applies(1, weight)) out.push_back(s);
+  return out;
+}
+
+/// nullopt for one that is left out: it does not compile, or needs the weights twice.
+std::optional<Candidate> compile_candidate(const Tuner& t, const model::Spelling& s, const Shape& weight,
+                                           std::int64_t copies) {
+  if (s.terms != 0) {
+    const Result<bool> expands = expands_weights(t.client, t.policy, s, weight, t.compile);
+    if (!expands || *expands) return std::nullopt;  // or it cannot be told
+  }
+  auto compiled = [&]() -> Result<pjrt::Executable> {
+    ADDER_TRY(const std::string text,
+              guard_build("a product to be timed", [&] { return chain_text(t.policy, s, weight, copies); }));
+    return t.client.compile(text, t.compile);
+  }();
+  if (compiled) return Candidate{s, *std::move(compiled), {std::string(s.name), {}}};
+  log(*t.options.log, LogLevel::info, "autotuning: kernel variant {} of {} is left out: {}", s.name,
+      model::product_key(1, weight), compiled.error().message);
+  return std::nullopt;
+}
+
+/// All that compile, as many at a time as there are threads.
+std::vector<Candidate> compile_candidates(const Tuner& t, const Shape& weight, std::int64_t copies,
+                                          Counter& steps) {
+  const std::vector<model::Spelling> variants = variants_of(weight);
+  std::vector<std::optional<Candidate>> made(variants.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < variants.size() && !t.options.cancelled(); i = next++) {
+      made[i] = compile_candidate(t, variants[i], weight, copies);
+      steps.done();
     }
-    out.push_back({.spelling = s, .program = {}, .seconds = {}});
-    compiling.push_back(std::async(std::launch::async, [&client, &policy, &options, &weight, copies, s] {
-      return client.compile(chain_text(policy, s, weight, copies), options);
-    }));
-  }
-  Status status;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    Result<pjrt::Executable> program = compiling[i].get();
-    if (program)
-      out[i].program = *std::move(program);
-    else if (status)
-      status = fail(std::move(program).error());
-  }
-  ADDER_CHECK(std::move(status));
+  };
+  std::vector<std::future<void>> workers;
+  for (unsigned i = 1; i < std::min<std::size_t>(std::thread::hardware_concurrency(), variants.size()); ++i)
+    workers.push_back(std::async(std::launch::async, work));
+  work();
+  for (std::future<void>& worker : workers) worker.get();
+  std::vector<Candidate> out;
+  for (std::optional<Candidate>& c : made)
+    if (c) out.push_back(*std::move(c));
   return out;
 }
 
@@ -136,45 +187,61 @@ Result<double> time_once(const pjrt::Executable& program, const std::vector<cons
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Runs all in turn, so that a machine that drifts is fair to each; those far behind are dropped.
-Status measure(std::vector<Candidate>& candidates, const std::vector<const pjrt::Buffer*>& arguments) {
-  for (const Candidate& c : candidates) ADDER_CHECK(time_once(c.program, arguments));  // warms up
-  for (int round = 0; round < kRounds; ++round) {
+/// Runs all in turn, so that a machine that drifts is fair to each; those that fail or are far behind are
+/// dropped. Error: cancelled.
+Status measure(const Tuner& t, std::vector<Candidate>& candidates,
+               const std::vector<const pjrt::Buffer*>& arguments, Counter& steps) {
+  Status stopped;
+  const auto run = [&](Candidate& c) -> std::optional<double> {
+    if (stopped) stopped = t.check();
+    if (!stopped) return std::nullopt;
+    const Result<double> seconds = time_once(c.program, arguments);
+    if (seconds) return *seconds;
+    log(*t.options.log, LogLevel::info, "autotuning: kernel variant {} does not run: {}", c.spelling.name,
+        seconds.error().message);
+    return std::nullopt;
+  };
+  std::erase_if(candidates, [&](Candidate& c) { return !run(c); });  // warms up
+  for (int round = 0; round < kRounds && stopped; ++round) {
     double best = std::numeric_limits<double>::infinity();
-    for (Candidate& c : candidates) {
-      ADDER_TRY(const double seconds, time_once(c.program, arguments));
-      c.seconds.push_back(seconds);
+    std::erase_if(candidates, [&](Candidate& c) {
+      const auto seconds = run(c);
+      if (!seconds) return true;
+      c.times.seconds.push_back(*seconds);
       best = std::min(best, c.best());
-    }
+      return false;
+    });
     std::erase_if(candidates, [&](const Candidate& c) { return c.best() > kHopeless * best; });
+    steps.done();
   }
-  return {};
+  return stopped;
 }
 
-Result<TunedProduct> tune_product(const pjrt::Client& client, const pjrt::Device& device,
-                                  const model::Policy& policy, const pjrt::CompileOptions& options,
-                                  const Shape& weight) {
+/// Times every variant of one product. `chosen` may serve this run alone: see `unsteady`. Errors: cancelled;
+/// any other means that it could not be measured.
+Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& steps) {
   const std::int64_t copies = std::clamp<std::int64_t>(kWorkingSet / weight.bytes(), 1, kMostCopies);
-  ADDER_TRY(std::vector<Candidate> candidates, compile_candidates(client, policy, options, weight, copies));
-  ADDER_TRY(const auto buffers, make_arguments(client, device, weight, copies));
+  std::vector<Candidate> candidates = compile_candidates(t, weight, copies, steps);
+  ADDER_CHECK(t.check());
+  ADDER_TRY(const auto buffers, make_arguments(t.client, t.device, weight, copies));
   std::vector<const pjrt::Buffer*> arguments;
   for (const pjrt::Buffer& b : buffers) arguments.push_back(&b);
-  ADDER_CHECK(measure(candidates, arguments));
+  ADDER_CHECK(measure(t, candidates, arguments, steps));
+  if (candidates.empty()) return fail(ErrorCode::internal, "no kernel variant runs");
 
   TunedProduct out{.context = {},
-                   .device = client.description(),
+                   .device = t.client.description(),
                    .product = model::product_key(1, weight),
                    .chosen = {},
                    .microseconds = {}};
-  const std::string_view own = policy.spelling_of(1, weight).name;
-  const Candidate* best = &candidates.front();
+  std::vector<VariantTimes> times;
   for (const Candidate& c : candidates) {
-    out.microseconds[std::string(c.spelling.name)] = 1e6 * c.typical() / static_cast<double>(copies);
-    if (c.typical() < best->typical()) best = &c;
+    times.push_back(c.times);
+    out.microseconds[c.times.name] = 1e6 * c.times.typical() / static_cast<double>(copies);
   }
-  for (const Candidate& c : candidates)
-    if (c.spelling.name == own && best->typical() > kWorthwhile * c.typical()) best = &c;
-  out.chosen = std::string(best->spelling.name);
+  const TuningVerdict verdict = decide(times, t.policy.spelling_of(1, weight).name, t.options.most_spread);
+  out.chosen = verdict.chosen;
+  out.unsteady = verdict.steady ? 0 : 1;
   return out;
 }
 
@@ -194,45 +261,185 @@ std::vector<Shape> product_shapes(const ModelSpec& model) {
   return out;
 }
 
-}  // namespace
-
-Result<bool> expands_weights(const pjrt::Client& client, const model::Policy& policy,
-                             const model::Spelling& spelling, const Shape& weight,
-                             const pjrt::CompileOptions& options) {
-  ADDER_TRY(const pjrt::Executable program, client.compile(loop_text(policy, spelling, weight), options));
-  ADDER_TRY(const pjrt::CompiledMemoryStats memory, program.memory_stats());
-  return memory.temporaries >= weight.bytes();
+/// Bytes of all the matrices that a step reads.
+std::int64_t bytes_of_step(const ModelSpec& model) {
+  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
+  const auto& layer = shapes.layers.front();
+  const std::int64_t a_layer = layer.in_proj.weight.bytes() + layer.out_proj.weight.bytes() +
+                               (layer.in_proj_z ? layer.in_proj_z->weight.bytes() : 0);
+  return static_cast<std::int64_t>(shapes.layers.size()) * a_layer +
+         (shapes.lm_head ? *shapes.lm_head : shapes.embedding).weight.bytes();
 }
 
-Result<model::SpellingChoice> tune(const pjrt::Client& client, const pjrt::Device& device,
-                                   const ModelSpec& model, const pjrt::CompileOptions& options,
-                                   const std::filesystem::path& folder, LogSink& sink) {
+/// All that an answer depends on but the product. A plugin counts by its content: the same one at another
+/// place, or touched, is the same.
+std::string context_of(const pjrt::Client& client, const pjrt::Device& device, const ModelSpec& model,
+                       const pjrt::CompileOptions& compile, const std::filesystem::path& folder) {
   std::string settings = fmt::format("device {}, precision {}, int8 activations {}", device.id(),
                                      static_cast<int>(model.policy.precision), model.policy.int8_activations);
   for (const model::Spelling& s : model::spellings(model.weight_dtype))
     settings += fmt::format(", {}", s.name);  // a new one is measured, and the others with it
-  const std::string context = fmt::format("{:016x}", pjrt::make_cache_key(client, settings, options).hash());
-  TuningFile file(folder);
-  model::SpellingChoice out;
-  bool changed = false;
-  for (const Shape& weight : product_shapes(model)) {
-    const std::string product = model::product_key(1, weight);
-    const TunedProduct* known = file.find(context, product);
-    if (!known || !model::find_spelling(weight.dtype, known->chosen)) {
-      log(sink, LogLevel::info, "{}: measuring its spellings, once for this device", product);
-      ADDER_TRY(TunedProduct measured, tune_product(client, device, model.policy, options, weight));
-      measured.context = context;
-      file.put(std::move(measured));
-      known = file.find(context, product);
-      changed = true;
-    }
-    const auto chosen = model::find_spelling(weight.dtype, known->chosen);
-    if (chosen && chosen->applies(1, weight)) out[product] = *chosen;
+  pjrt::CacheKey key = pjrt::make_cache_key(client, settings, compile);
+  const std::string& identity = client.plugin().identity();
+  const auto plugin = content_hash(client.plugin().path(), folder / "content-hashes.json");
+  if (const auto at = key.context.find(identity); plugin && at != std::string::npos)
+    key.context.replace(at, identity.size(), *plugin);
+  return fmt::format("{:016x}", key.hash());
+}
+
+/// One call of tune().
+class TuningRun {
+ public:
+  TuningRun(const Tuner& tuner, std::string context, std::vector<Shape> products)
+      : t_(tuner),
+        context_(std::move(context)),
+        products_(std::move(products)),
+        file_(tuner.options.folder) {}
+
+  Status run() {
+    std::vector<Shape> missing = unanswered();
+    if (missing.empty()) return {};
+    std::optional<FileLock> lock;
+    ADDER_TRY(const bool my_turn, wait_for_turn(lock));
+    if (!my_turn) return {};
+    file_ = TuningFile(t_.options.folder);
+    missing = unanswered();  // another process may have answered meanwhile
+    for (std::size_t i = 0; i < missing.size(); ++i)
+      ADDER_CHECK(answer(missing[i], fmt::format("autotuning {} ({} of {}), once for this machine",
+                                                 model::product_key(1, missing[i]), i + 1, missing.size())));
+    if (unsteady_ > 0)
+      log(*t_.options.log, LogLevel::warn,
+          "autotuning: the machine has other work to do, and times disagree ({} of {} products): what was "
+          "chosen "
+          "serves this run and is not remembered",
+          unsteady_, missing.size());
+    return {};
   }
-  if (changed)
-    if (Status saved = file.save(); !saved)
-      log(sink, LogLevel::warn, "the tuning is not remembered: {}", saved.error().message);
-  return out;
+  model::SpellingChoice choice() { return std::move(choice_); }
+
+ private:
+  /// Takes what is remembered; the products that are not.
+  std::vector<Shape> unanswered() {
+    if (t_.options.again) return products_;
+    std::vector<Shape> out;
+    for (const Shape& weight : products_) {
+      const TunedProduct* known = file_.find(context_, model::product_key(1, weight));
+      if (known && known->chosen.empty() && known->unsteady >= TuningOptions::kMostUnsteady) continue;
+      if (!known || !take(weight, known->chosen)) out.push_back(weight);
+    }
+    return out;
+  }
+
+  bool take(const Shape& weight, const std::string& chosen) {
+    const auto spelling = model::find_spelling(weight.dtype, chosen);
+    if (!spelling || !spelling->applies(1, weight)) return false;
+    choice_[model::product_key(1, weight)] = *spelling;
+    return true;
+  }
+
+  /// False: others took too long. True without a lock: none can be had, which is no reason not to measure.
+  Result<bool> wait_for_turn(std::optional<FileLock>& lock) {
+    std::error_code ignored;  // then locking says what is wrong
+    std::filesystem::create_directories(t_.options.folder, ignored);
+    const auto deadline = std::chrono::steady_clock::now() + t_.options.patience;
+    std::optional<StepsScope> waiting;
+    while (true) {
+      auto held = FileLock::try_acquire(tuning_lock(t_.options.folder));
+      if (!held) log(*t_.options.log, LogLevel::info, "autotuning without a lock: {}", held.error().message);
+      if (!held || *held) {
+        if (held) lock.emplace(**std::move(held));
+        return true;
+      }
+      if (!waiting) waiting.emplace(*t_.options.steps, 0, "waiting for another adder, which is autotuning");
+      if (std::chrono::steady_clock::now() > deadline) break;
+      ADDER_CHECK(t_.check());
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    log(*t_.options.log, LogLevel::warn,
+        "another adder has been autotuning for {} s: this run goes on with the defaults", t_.options.patience.count());
+    return false;
+  }
+
+  /// Measures one product, takes the choice and remembers it. Error: cancelled.
+  Status answer(const Shape& weight, const std::string& label) {
+    log(*t_.options.log, LogLevel::info, "{}", label);
+    Counter steps(*t_.options.steps, variants_of(weight).size() + kRounds, label);
+    Result<TunedProduct> measured = tune_product(t_, weight, steps);
+    if (!measured && measured.error().code == ErrorCode::cancelled) return fail(std::move(measured).error());
+    if (!measured) {
+      log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}",
+          model::product_key(1, weight), measured.error().message);
+      return {};
+    }
+    take(weight, measured->chosen);
+    measured->context = context_;
+    if (measured->unsteady > 0) {
+      ++unsteady_;
+      const TunedProduct* before = file_.find(context_, measured->product);
+      if (before && !before->chosen.empty()) return {};  // measured when it was quiet: keep that
+      measured->unsteady += before ? before->unsteady : 0;
+      measured->chosen.clear();
+    }
+    file_.put(*std::move(measured));
+    if (Status saved = file_.save(); !saved && !std::exchange(warned_, true))
+      log(*t_.options.log, LogLevel::warn, "autotuning is not remembered: {}", saved.error().message);
+    return {};
+  }
+
+  const Tuner& t_;
+  std::string context_;
+  std::vector<Shape> products_;
+  TuningFile file_;
+  model::SpellingChoice choice_;
+  std::size_t unsteady_ = 0;
+  bool warned_ = false;
+};
+
+}  // namespace
+
+double VariantTimes::typical() const {
+  std::vector<double> sorted = seconds;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[sorted.size() / 4];
+}
+
+double VariantTimes::spread() const {
+  std::vector<double> sorted = seconds;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[3 * sorted.size() / 4] / sorted[sorted.size() / 4];
+}
+
+TuningVerdict decide(const std::vector<VariantTimes>& times, std::string_view own, double most_spread) {
+  const auto by_time = [](const VariantTimes& a, const VariantTimes& b) { return a.typical() < b.typical(); };
+  const VariantTimes* best = &*std::min_element(times.begin(), times.end(), by_time);
+  bool steady = best->spread() <= most_spread;
+  for (const VariantTimes& v : times) {
+    if (v.name != own) continue;
+    steady = steady && v.spread() <= most_spread;
+    if (best->typical() > kWorthwhile * v.typical()) best = &v;
+  }
+  return {.chosen = best->name, .steady = steady};
+}
+
+Result<bool> expands_weights(const pjrt::Client& client, const model::Policy& policy,
+                             const model::Spelling& spelling, const Shape& weight,
+                             const pjrt::CompileOptions& options) {
+  ADDER_TRY(const std::string text,
+            guard_build("a loop of products", [&] { return loop_text(policy, spelling, weight); }));
+  ADDER_TRY(const pjrt::Executable program, client.compile(text, options));
+  ADDER_TRY(const pjrt::CompiledMemoryStats memory, program.memory_stats());
+  return memory.temporaries >= weight.bytes();
+}
+
+Result<Tuning> tune(const pjrt::Client& client, const pjrt::Device& device, const ModelSpec& model,
+                    const pjrt::CompileOptions& compile, const TuningOptions& options) {
+  if (bytes_of_step(model) < options.least_bytes) return Tuning();
+  const auto start = std::chrono::steady_clock::now();
+  const Tuner tuner{client, device, model.policy, compile, options};
+  TuningRun run(tuner, context_of(client, device, model, compile, options.folder), product_shapes(model));
+  ADDER_CHECK(run.run());
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  return Tuning{.choice = run.choice(), .ms = took.count()};
 }
 
 }  // namespace adder::engine

@@ -10,7 +10,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // 1 knew plugins by their path
 
 std::optional<TunedProduct> read_entry(const Json& json) {
   if (!json.is_object()) return std::nullopt;
@@ -27,10 +27,14 @@ std::optional<TunedProduct> read_entry(const Json& json) {
   if (times == json.end() || !times->is_object()) return std::nullopt;
   for (const auto& [name, value] : times->items())
     if (value.is_number()) out.microseconds[name] = value.get<double>();
+  if (const auto unsteady = json.find("unsteady"); unsteady != json.end() && unsteady->is_number_integer())
+    out.unsteady = unsteady->get<int>();
   return out;
 }
 
 }  // namespace
+
+std::filesystem::path tuning_lock(const std::filesystem::path& folder) { return folder / "tuning.lock"; }
 
 TuningFile::TuningFile(const std::filesystem::path& folder) : path_(folder / "tuning.json") {
   const auto json = read_json_file(path_);
@@ -61,7 +65,8 @@ Status TuningFile::save() const {
                        {"device", e.device},
                        {"product", e.product},
                        {"chosen", e.chosen},
-                       {"microseconds", e.microseconds}});
+                       {"microseconds", e.microseconds},
+                       {"unsteady", e.unsteady}});
   const std::string text = OrderedJson{{"version", kVersion}, {"entries", entries}}.dump(1) + "\n";
   std::error_code ignored;  // then writing says what is wrong
   std::filesystem::create_directories(path_.parent_path(), ignored);

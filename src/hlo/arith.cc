@@ -194,13 +194,51 @@ Value max_over(Value x, std::int64_t axis, bool keep_dims, Loc loc) {
   return reduced_axis("max_over", x, Reduction::maximum, axis, keep_dims, loc);
 }
 
+namespace {
+
+/// The bits of float32 x as s32 that order as the numbers do, and back: negative numbers' magnitudes are
+/// turned round.
+Value turn_round(Value bits, Loc loc) {
+  Function& f = bits.function();
+  const Value magnitude = constant_int(f, DType::s32, 0x7FFFFFFF, bits.dims(), loc);
+  const Value zero = constant_int(f, DType::s32, 0, bits.dims(), loc);
+  return select(compare(bits, zero, Comparison::LT, loc), xor_(bits, magnitude, loc), bits, loc);
+}
+
+}  // namespace
+
+Largest largest(Value x, Loc loc) {
+  const std::int64_t axis = normal_axis("largest", -1, x.rank(), x.shape(), loc);
+  Function& f = x.function();
+  if (x.dtype() != DType::f32)
+    throw BuildError("largest", fmt::format("{}, expected float32", to_string(x.shape())), loc);
+  constexpr std::int64_t kLast = std::numeric_limits<std::int32_t>::max();
+  const auto long_constant = [&](std::int64_t value, const Dims& dims) {
+    return constant_int(f, DType::s64, value, dims, loc);
+  };
+  const Value zero = zeros(f, x.shape(), loc);
+  const Value lowest = constant(f, DType::f32, -std::numeric_limits<double>::infinity(), x.dims(), loc);
+  x = select(compare(x, x, Comparison::EQ, loc), x, lowest, loc);
+  x = select(compare(x, zero, Comparison::EQ, loc), zero, x, loc);  // -0 is no less than 0
+  // The number above, the index below, the lower the larger: one integer that orders as the pair does.
+  const Value number = convert(turn_round(bitcast_convert(x, DType::s32, loc), loc), DType::s64, loc);
+  const Value place =
+      subtract(long_constant(kLast, x.dims()), iota(f, {DType::s64, x.dims()}, axis, loc), loc);
+  const Value key = reduce(or_(shift_left(number, long_constant(32, x.dims()), loc), place, loc),
+                           Reduction::maximum, {axis}, loc);
+  const Value above = shift_right_arithmetic(key, long_constant(32, key.dims()), loc);
+  const Value below = and_(key, long_constant(kLast, key.dims()), loc);
+  return {bitcast_convert(turn_round(convert(above, DType::s32, loc), loc), DType::f32, loc),
+          convert(subtract(long_constant(kLast, key.dims()), below, loc), DType::s32, loc)};
+}
+
 Value argmax(Value x, Loc loc) {
+  if (x.dtype() == DType::f16 || x.dtype() == DType::bf16) x = convert(x, DType::f32, loc);
+  if (x.dtype() == DType::f32) return largest(x, loc).index;
   const std::int64_t axis = normal_axis("argmax", -1, x.rank(), x.shape(), loc);
   Function& f = x.function();
-  const double lowest = -std::numeric_limits<double>::infinity();
-  // A maximum passes NaN on, which then equals nothing: it counts as the lowest instead.
-  if (is_float(x.dtype()))
-    x = select(compare(x, x, Comparison::EQ, loc), x, constant(f, x.dtype(), lowest, x.dims(), loc), loc);
+  if (!is_integer(x.dtype()))
+    throw BuildError("argmax", fmt::format("{}, expected integers or float32", to_string(x.shape())), loc);
   // Two plain reductions, which compilers run in parallel, where one of pairs is a scalar loop.
   const Value best = max_over(x, axis, true, loc);
   const Value index = iota(f, {DType::s32, x.dims()}, axis, loc);

@@ -60,8 +60,15 @@ Value sum(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::cur
 Value loop_sum(Value x, std::int64_t axis, Loc loc = Loc::current());
 Value mean(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::current());
 Value max_over(Value x, std::int64_t axis, bool keep_dims = false, Loc loc = Loc::current());
-/// Index of the largest element along the last axis, s32; the lowest index wins ties. NaN counts as the
-/// lowest value, so it never wins over a number; a row of nothing but NaN and -inf gives 0.
+/// The largest element along the last axis and where it is; the lowest index (s32) wins ties. NaN counts as
+/// -inf, so it never wins over a number; a row of nothing but NaN and -inf gives 0. Both come from one
+/// reduction that looks at each element once: compilers compute x anew for each op that reads it, rounded
+/// otherwise, and an element then need not equal its own maximum. x float32.
+struct Largest {
+  Value value, index;
+};
+Largest largest(Value x, Loc loc = Loc::current());
+/// The index alone; also of other types.
 Value argmax(Value x, Loc loc = Loc::current());
 Value silu(Value x, Loc loc = Loc::current());      ///< x·logistic(x)
 Value softplus(Value x, Loc loc = Loc::current());  ///< log(1 + e^x) without overflow

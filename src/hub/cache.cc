@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <fstream>
 #include <random>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "hub/os_error.h"
 #include "hub/select.h"
@@ -50,13 +49,13 @@ RepositoryCache::RepositoryCache(fs::path cache, const ModelId& id)
       name_(fmt::format("models--{}--{}", id.organisation, id.name)),
       folder_(cache_ / name_) {}
 
-fs::path RepositoryCache::lock(std::string_view etag) const {
-  return cache_ / ".locks" / name_ / (std::string(etag) + ".lock");
+fs::path RepositoryCache::lock(std::string_view name) const {
+  return cache_ / ".locks" / name_ / (std::string(name) + ".lock");
 }
 
-Status RepositoryCache::link(std::string_view commit, const std::string& path, std::string_view etag) const {
+Status RepositoryCache::link(std::string_view commit, const std::string& path, std::string_view name) const {
   const fs::path file = snapshot(commit) / path;
-  const fs::path target = blob(etag).lexically_relative(file.parent_path());
+  const fs::path target = blob(name).lexically_relative(file.parent_path());
   std::error_code error;
   if (fs::read_symlink(file, error) == target && !error) return {};
   ADDER_CHECK(make_directories(file.parent_path()));
@@ -70,12 +69,17 @@ Status RepositoryCache::write_ref(std::string_view revision, std::string_view co
   return write_atomically(file, [&](AtomicFile& out) { return out.write(commit); });
 }
 
+Status RepositoryCache::write_absent(std::string_view commit, std::string_view path) const {
+  const fs::path file = absent(commit, path);
+  std::error_code error;
+  if (fs::exists(file, error)) return {};
+  ADDER_CHECK(make_directories(file.parent_path()));
+  return write_atomically(file, [](AtomicFile&) { return Status(); });
+}
+
 Result<std::string> RepositoryCache::commit_of(std::string_view revision) const {
   if (is_commit(revision)) return std::string(revision);
-  std::ifstream in(ref(revision), std::ios::binary);
-  std::array<char, 80> buffer{};
-  in.read(buffer.data(), buffer.size());
-  std::string commit(buffer.data(), static_cast<std::size_t>(in.gcount()));
+  std::string commit = read_regular_file(ref(revision), 4096).value_or("");
   while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
   if (is_commit(commit)) return commit;
   if (commit.empty()) return fail(ErrorCode::not_found, ref(revision).string() + ": not there");

@@ -11,24 +11,31 @@
 namespace adder::hub {
 
 /// Where things of one repository lie in a cache, in the layout that all Hugging Face libraries share:
-///   CACHE/models--ORG--NAME/blobs/ETAG              contents
+///   CACHE/models--ORG--NAME/blobs/HASH              contents
 ///                          /refs/REV                a commit hash
 ///                          /snapshots/COMMIT/FILE   relative symlinks to blobs
-///   CACHE/.locks/models--ORG--NAME/ETAG.lock
+///                          /.no_exist/COMMIT/FILE   empty: the commit has no such file
+///   CACHE/.locks/models--ORG--NAME/HASH.lock
 class RepositoryCache {
  public:
   RepositoryCache(std::filesystem::path cache, const ModelId& id);
 
   const std::filesystem::path& cache() const { return cache_; }
-  std::filesystem::path blob(std::string_view etag) const { return folder_ / "blobs" / etag; }
+  std::filesystem::path blob(std::string_view name) const { return folder_ / "blobs" / name; }
   std::filesystem::path ref(std::string_view revision) const { return folder_ / "refs" / revision; }
   std::filesystem::path snapshot(std::string_view commit) const { return folder_ / "snapshots" / commit; }
-  std::filesystem::path lock(std::string_view etag) const;
+  std::filesystem::path lock(std::string_view name) const;
+  /// Where huggingface_hub notes that a commit is known to have no such file.
+  std::filesystem::path absent(std::string_view commit, std::string_view path) const {
+    return folder_ / ".no_exist" / commit / path;
+  }
 
   /// Makes snapshots/COMMIT/PATH a link to the blob, atomically, replacing what is there.
-  Status link(std::string_view commit, const std::string& path, std::string_view etag) const;
+  Status link(std::string_view commit, const std::string& path, std::string_view name) const;
   /// Notes, atomically, which commit a branch or tag was at. Nothing to do for a commit's own hash.
   Status write_ref(std::string_view revision, std::string_view commit) const;
+  /// Notes it there.
+  Status write_absent(std::string_view commit, std::string_view path) const;
   /// The commit that `revision` was at when last pulled; itself if it is a commit. Error not_found.
   Result<std::string> commit_of(std::string_view revision) const;
 

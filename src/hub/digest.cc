@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "base/mapped_file.h"
+
 namespace adder::hub {
 
 void Digest::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
@@ -37,6 +39,14 @@ std::string Digest::finish() {
   std::string out;
   for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", bytes[i]);
   return out;
+}
+
+Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind) {
+  ADDER_TRY(const MappedFile file, MappedFile::open(path));
+  ADDER_TRY(Digest digest, Digest::start(kind, file.bytes().size()));
+  file.advise(file.bytes(), Advice::sequential);
+  digest.update(file.bytes());
+  return digest.finish();
 }
 
 Checksum checksum_of_etag(std::string_view etag) {

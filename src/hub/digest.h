@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +43,9 @@ class Digest {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;  // null: nothing to compute
 };
+
+/// The checksum of a whole file, of this kind. Errors: as MappedFile::open, Digest::start.
+Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind);
 
 /// What a file's names for itself allow: an etag of 64 hexadecimal digits is its sha256, one of 40 git's
 /// blob hash.

@@ -102,14 +102,14 @@ bool Meter::reach(std::uint64_t bytes) {
 
 bool has_blob(const RepositoryCache& cache, const FileMetadata& metadata) {
   std::error_code error;
-  const auto file = cache.blob(metadata.etag);
+  const auto file = cache.blob(metadata.blob);
   return std::filesystem::is_regular_file(file, error) &&
          std::filesystem::file_size(file, error) == metadata.size && !error;
 }
 
 Result<std::uint64_t> fetch_blob(Remote& remote, const RepositoryCache& cache, const std::string& commit,
                                  const std::string& path, const FileMetadata& metadata, Meter& meter) {
-  const std::filesystem::path lock_path = cache.lock(metadata.etag);
+  const std::filesystem::path lock_path = cache.lock(metadata.blob);
   ADDER_TRY(const FileLock lock, FileLock::acquire(lock_path, remote.watch(), [&] {
               log(remote.watch().log, LogLevel::warn, "waiting for another download of {} (lock {})", path,
                   lock_path.string());
@@ -118,7 +118,7 @@ Result<std::uint64_t> fetch_blob(Remote& remote, const RepositoryCache& cache, c
     meter.reach(metadata.size);
     return 0;
   }
-  ADDER_TRY(PartialBlob blob, PartialBlob::open(cache.blob(metadata.etag), metadata));
+  ADDER_TRY(PartialBlob blob, PartialBlob::open(cache.blob(metadata.blob), metadata));
   const bool resumed = blob.size() > 0;
   if (resumed)
     log(remote.watch().log, LogLevel::info, "{}: {} of {} bytes are there already", path, blob.size(),

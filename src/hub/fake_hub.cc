@@ -48,7 +48,8 @@ Reply FakeHub::answer(const ServedRequest& request) {
       if (path == "/storage/" + sha256_of(text)) reply = content(request, text);
   } else if (!token.empty() && request.header("authorization") != "Bearer " + token) {
     reply.status = 401;
-  } else if (path == "/api/models/org/model/revision/main") {
+  } else if (path == "/api/models/org/model/revision/main" ||
+             path == fmt::format("/api/models/org/model/revision/{}", kCommit)) {
     reply = listing();
   } else if (path.starts_with("/api/models/org/model/")) {
     reply = missing("RevisionNotFound");

@@ -4,13 +4,12 @@
 #include <functional>
 
 #include "adder/error.h"
+#include "base/file_lock.h"
 #include "hub/supervision.h"
 
 namespace adder::hub {
 
-/// An exclusive flock(2) on a file made for it, held while this lives; the system lets go of it when the
-/// process dies. The file stays: deleting it would let two holders in. huggingface_hub locks the same files
-/// in the same way. Move-only.
+/// adder::FileLock, waited for; huggingface_hub locks the same files in the same way.
 class FileLock {
  public:
   /// Waits as long as it takes, calling `on_wait` once if another holds it. Makes the folders on the way.
@@ -18,13 +17,9 @@ class FileLock {
   static Result<FileLock> acquire(const std::filesystem::path& path, const Supervision& watch,
                                   const std::function<void()>& on_wait);
 
-  FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&& other) = delete;
-  ~FileLock();
-
  private:
-  explicit FileLock(int fd) : fd_(fd) {}
-  int fd_ = -1;  // -1: moved from
+  explicit FileLock(adder::FileLock held) : held_(std::move(held)) {}
+  adder::FileLock held_;
 };
 
 }  // namespace adder::hub

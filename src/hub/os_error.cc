@@ -13,7 +13,7 @@ tl::unexpected<Error> os_failure(const std::filesystem::path& path, std::string_
   if (code == ENOSPC || code == EDQUOT || code == EFBIG)
     return fail(ErrorCode::resource_exhausted, std::move(message),
                 "free some room, or put the cache elsewhere with HF_HUB_CACHE; what is there already is kept "
-                "and the next `adder pull` goes on from it");
+                "and the next download goes on from it");
   return fail(ErrorCode::internal, std::move(message));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -33,15 +34,29 @@ std::optional<std::uint64_t> size_in_snapshot(const fs::path& file) {
   return error ? std::nullopt : std::optional(size);
 }
 
+/// Whether the snapshot's file is the one that is listed: by its blob's name, else by its content. Blobs that
+/// others named by an ETag, which may be that of another file, are read.
+Result<bool> is_listed(const fs::path& file, const RemoteFile& listed) {
+  const auto size = size_in_snapshot(file);
+  if (!size || *size != listed.size.value_or(*size)) return false;
+  const Checksum expected = listed_checksum(listed);
+  if (expected.kind == ChecksumKind::none) return true;
+  std::error_code error;
+  if (fs::read_symlink(file, error).filename() == expected.hex && !error) return true;
+  ADDER_TRY(const std::string found, digest_of_file(file, expected.kind));
+  return found == expected.hex;
+}
+
 /// Asks the hub about what is missing.
 Result<std::vector<Item>> make_plan(Remote& remote, const RepositoryCache& cache, const std::string& commit,
                                     const std::vector<RemoteFile>& files) {
   std::vector<Item> out;
   for (const RemoteFile& file : files) {
     Item item{file.path, 0, std::nullopt};
-    const auto present = size_in_snapshot(cache.snapshot(commit) / file.path);
-    if (present && present == file.size.value_or(*present)) {
-      item.size = *present;
+    const fs::path link = cache.snapshot(commit) / file.path;
+    ADDER_TRY(const bool present, is_listed(link, file));
+    if (present) {
+      item.size = size_in_snapshot(link).value_or(0);
     } else {
       ADDER_TRY(item.metadata, remote.metadata(commit, file));
       item.size = item.metadata->size;
@@ -51,12 +66,17 @@ Result<std::vector<Item>> make_plan(Remote& remote, const RepositoryCache& cache
   return out;
 }
 
+bool lists(const Listing& listing, std::string_view path) {
+  return std::any_of(listing.files.begin(), listing.files.end(),
+                     [&](const RemoteFile& file) { return file.path == path; });
+}
+
 /// Refuses before the first byte what cannot fit.
 Status check_room(const RepositoryCache& cache, const std::vector<Item>& plan) {
   std::uint64_t needed = 0;
   for (const Item& item : plan) {
     if (!item.metadata || has_blob(cache, *item.metadata)) continue;
-    const std::uint64_t there = size_in_snapshot(partial_path(cache.blob(item.metadata->etag))).value_or(0);
+    const std::uint64_t there = size_in_snapshot(partial_path(cache.blob(item.metadata->blob))).value_or(0);
     needed += item.size - std::min(item.size, there);
   }
   std::error_code error;
@@ -111,7 +131,9 @@ Result<PullResult> pull(const PullOptions& options, const Environment& environme
   ADDER_TRY(HttpClient http, HttpClient::create(settings, options.timeouts, watch));
   Remote remote(http, settings, id, options.retry, watch);
   ADDER_TRY(const Listing listing, remote.list());
-  ADDER_TRY(const std::vector<RemoteFile> files, select_files(listing.files, options.include, id));
+  ADDER_TRY(const std::vector<RemoteFile> files, options.needs == Needs::tokenizer
+                                                     ? select_tokenizer(listing.files, id)
+                                                     : select_files(listing.files, options.include, id));
   ADDER_TRY(const std::vector<Item> plan, make_plan(remote, cache, listing.commit, files));
   ADDER_CHECK(make_directories(cache.cache()));
   ADDER_CHECK(check_room(cache, plan));
@@ -126,7 +148,8 @@ Result<PullResult> pull(const PullOptions& options, const Environment& environme
     ADDER_CHECK(fetch_all(remote, cache, plan, scope, out));
   }
   for (const Item& item : plan)
-    if (item.metadata) ADDER_CHECK(cache.link(out.commit, item.path, item.metadata->etag));
+    if (item.metadata) ADDER_CHECK(cache.link(out.commit, item.path, item.metadata->blob));
+  if (!lists(listing, "tokenizer.json")) ADDER_CHECK(cache.write_absent(out.commit, "tokenizer.json"));
   ADDER_CHECK(cache.write_ref(id.revision, out.commit));
   out.model = model_in(out.snapshot, id).value_or(out.snapshot);
   return out;

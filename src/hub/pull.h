@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "hub/environment.h"
 #include "hub/http.h"
+#include "hub/select.h"
 #include "hub/supervision.h"
 
 namespace adder::hub {
@@ -18,6 +19,7 @@ struct PullOptions {
   std::vector<std::string> include;  ///< which weights, as patterns; empty: the best there are (select.h)
   RetryPolicy retry;
   Timeouts timeouts;
+  Needs needs = Needs::model;
 };
 
 struct PulledFile {

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "base/json.h"
 #include "hub/cache.h"
 #include "hub/fake_hub.h"
 #include "hub/file_lock.h"
@@ -107,6 +108,67 @@ TEST(Pull, TakesMetadataFromTheListingWhereHeadersAreSilent) {
   const auto result = bench.pull();
   ASSERT_TRUE(result) << result.error().to_string();
   EXPECT_EQ(read_file(result->snapshot / "config.json"), bench.hub.files["config.json"]);
+}
+
+/// A mirror behind nginx, whose ETag is a file's time and size: the same for both shards.
+void make_mirror_with_one_etag(Bench& bench) {
+  bench.hub.files = {{"config.json", R"({"model_type": "mamba2"})"},
+                     {"model-00001-of-00002.safetensors", testing::sample(5000, 1)},
+                     {"model-00002-of-00002.safetensors", testing::sample(5000, 2)},
+                     {"model.safetensors.index.json", "{}"}};
+  bench.hub.touch = [](const ServedRequest&, Reply& reply) {
+    reply.headers.erase("X-Linked-Etag");
+    reply.headers["ETag"] = "\"65f0c1a2-1388\"";
+  };
+}
+
+void expect_each_its_own(const Bench& bench, const fs::path& snapshot) {
+  for (const auto& [name, content] : bench.hub.files) EXPECT_EQ(read_file(snapshot / name), content) << name;
+}
+
+TEST(Pull, FilesOfOneETagKeepTheirOwnContent) {
+  Bench bench;
+  make_mirror_with_one_etag(bench);
+  const auto result = bench.pull();
+  ASSERT_TRUE(result) << result.error().to_string();
+  expect_each_its_own(bench, result->snapshot);
+  for (const auto& [name, content] : bench.hub.files)
+    EXPECT_EQ(fs::read_symlink(result->snapshot / name).filename(),
+              content.size() > 4096 ? testing::sha256_of(content) : testing::git_sha1_of(content));
+}
+
+TEST(Pull, LinksToABlobNamedByAnETagAreMended) {
+  Bench bench;
+  make_mirror_with_one_etag(bench);
+  const RepositoryCache cache(bench.folder / "cache", parse_model_id("org/model").value());
+  fs::create_directories(cache.blob("x").parent_path());
+  write_file(cache.blob("65f0c1a2-1388"), bench.hub.files["model-00001-of-00002.safetensors"]);
+  for (const char* shard : {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"})
+    ASSERT_TRUE(cache.link(kCommit, shard, "65f0c1a2-1388"));
+  const auto result = bench.pull();
+  ASSERT_TRUE(result) << result.error().to_string();
+  expect_each_its_own(bench, result->snapshot);
+  EXPECT_TRUE(bench.hub.server().requests("GET", "model-00001-of-00002.safetensors").empty())
+      << "what is right, by its content, is kept";
+}
+
+TEST(Pull, WithoutAnyHashNoFileIsTakenForAnother) {
+  Bench bench;
+  make_mirror_with_one_etag(bench);
+  bench.hub.touch = [honest = bench.hub.touch](const ServedRequest& request, Reply& reply) {
+    honest(request, reply);
+    if (!request.path().starts_with("/api/")) return;
+    Json listing = Json::parse(reply.body);
+    for (Json& file : listing["siblings"]) {
+      file.erase("lfs");
+      file.erase("blobId");
+    }
+    reply.body = listing.dump();
+  };
+  const auto result = bench.pull();
+  ASSERT_TRUE(result) << result.error().to_string();
+  expect_each_its_own(bench, result->snapshot);
+  EXPECT_TRUE(bench.recorder.heard("the hub gives no hash"));
 }
 
 TEST(Pull, SendsTheTokenToTheHubAndNotToWhereItRedirects) {

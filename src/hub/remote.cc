@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
 
 namespace adder::hub {
@@ -50,6 +51,15 @@ bool is_transient(int status) {
   return status == 408 || status == 425 || status == 429 || (status >= 500 && status != 501);
 }
 
+/// The checksum, which no other content has; else one of where the content belongs.
+Result<std::string> blob_name(const Checksum& checksum, const std::string& commit, const std::string& path) {
+  if (checksum.kind != ChecksumKind::none) return checksum.hex;
+  ADDER_TRY(Digest digest, Digest::start(ChecksumKind::sha256, 0));
+  const std::string place = commit + "/" + path;
+  digest.update(std::as_bytes(std::span(place)));
+  return "unverified-" + digest.finish();
+}
+
 /// What the hub adds in its own words.
 std::string remark(const HttpResponse& response) {
   const std::string_view text = response.header("x-error-message");
@@ -66,6 +76,13 @@ std::string normalised_etag(std::string_view header) {
       header.size() > 128)
     return {};
   return std::string(header);
+}
+
+Checksum listed_checksum(const RemoteFile& file) {
+  const Checksum large = checksum_of_etag(file.sha256);
+  if (large.kind == ChecksumKind::sha256) return large;
+  const Checksum small = checksum_of_etag(file.git_sha1);
+  return small.kind == ChecksumKind::git_sha1 ? small : Checksum();
 }
 
 Result<Listing> parse_listing(const Json& answer, const std::string& origin) {
@@ -178,19 +195,20 @@ Result<FileMetadata> Remote::metadata(const std::string& commit, const RemoteFil
   if (const auto at = response.header("x-repo-commit"); !at.empty() && at != commit)
     return contradiction("X-Repo-Commit", commit, at);
 
-  const auto linked = response.header("x-linked-etag");
+  const Checksum linked = checksum_of_etag(normalised_etag(response.header("x-linked-etag")));
   FileMetadata out;
-  out.etag = normalised_etag(linked.empty() ? response.header("etag") : linked);
-  if (out.etag.empty()) out.etag = file.sha256.empty() ? file.git_sha1 : file.sha256;
-  if (normalised_etag(out.etag).empty())
-    return fail(ErrorCode::corrupt,
-                fmt::format("{}: there is no usable ETag, which names a file's content", request.url),
-                "is HF_ENDPOINT a Hugging Face-compatible hub?");
-  out.checksum = checksum_of_etag(out.etag);
+  out.checksum = listed_checksum(file);
+  if (linked.kind == ChecksumKind::sha256 && out.checksum.kind == ChecksumKind::sha256 &&
+      linked.hex != out.checksum.hex)
+    return contradiction("sha256", out.checksum.hex, linked.hex);
+  // Where a large file is listed without its sha256, what git knows is a pointer.
+  if (out.checksum.kind != ChecksumKind::sha256 && linked.kind == ChecksumKind::sha256) out.checksum = linked;
   if (out.checksum.kind == ChecksumKind::none)
-    out.checksum = checksum_of_etag(file.sha256.empty() ? file.git_sha1 : file.sha256);
-  if (out.checksum.kind == ChecksumKind::sha256 && !file.sha256.empty() && file.sha256 != out.checksum.hex)
-    return contradiction("sha256", file.sha256, out.checksum.hex);
+    out.checksum = checksum_of_etag(normalised_etag(response.header("etag")));
+  ADDER_TRY(out.blob, blob_name(out.checksum, commit, file.path));
+  if (out.checksum.kind == ChecksumKind::none)
+    log(watch_.log, LogLevel::warn, "{}: the hub gives no hash, so only the size can be checked",
+        request.url);
 
   auto size = parse_size(response.header("x-linked-size"));
   if (!size && response.ok()) size = parse_size(response.header("content-length"));

@@ -32,10 +32,13 @@ struct Listing {
 
 /// What there is to know of a file before its content comes.
 struct FileMetadata {
-  std::string etag;  ///< the name of its blob in the cache; safe as a file name
+  std::string blob;  ///< the name of its content in the cache: the checksum where there is one
   std::uint64_t size = 0;
-  Checksum checksum;  ///< kind none only if the hub gives neither hash
+  Checksum checksum;  ///< kind none only if the hub gives no hash at all
 };
+
+/// The hash that the hub lists for a file's content; kind none if it lists none.
+Checksum listed_checksum(const RemoteFile& file);
 
 /// Reads the answer of GET /api/models/ID/revision/REV?blobs=true. Error corrupt for anything that is not
 /// one, and for a file name that would leave the repository's folder.
@@ -53,7 +56,10 @@ class Remote {
   /// Errors: not_found (no such model or revision), failed_precondition (it asks for a token, or refuses the
   /// one it got), corrupt, internal (the network, or the hub, fails).
   Result<Listing> list();
-  /// Of one file at a commit. Error corrupt also if the hub contradicts its own listing.
+  /// Of one file at a commit. The listed hash counts, then a hash in the headers; an ETag that is no hash
+  /// (nginx's time and size, the same for many files) names nothing. Where there is no hash the blob's name
+  /// is made of commit and path, so that no other file can be taken for it, and a warning is given. Error
+  /// corrupt also if the hub contradicts its own listing.
   Result<FileMetadata> metadata(const std::string& commit, const RemoteFile& file);
 
   HttpRequest content_request(const std::string& commit, const std::string& path) const;

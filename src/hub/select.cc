@@ -22,10 +22,14 @@ bool matches_any(const std::string& path, const std::vector<std::string>& patter
 
 bool in_top_folder(const std::string& path) { return path.find('/') == path.npos; }
 
-bool is_description(const std::string& path) {
+bool is_of_tokenizer(const std::string& path) {
   return in_top_folder(path) &&
-         matches_any(path, {"config.json", "params.json", "generation_config.json", "tokenizer*.json",
-                            "special_tokens_map.json", "chat_template.jinja"});
+         matches_any(path, {"tokenizer*.json", "special_tokens_map.json", "chat_template.jinja"});
+}
+
+bool is_description(const std::string& path) {
+  return is_of_tokenizer(path) ||
+         (in_top_folder(path) && matches_any(path, {"config.json", "params.json", "generation_config.json"}));
 }
 
 /// One set of weights: the files that hold tensors, and the index that goes with them.
@@ -56,7 +60,10 @@ std::vector<std::string> default_weights(const std::vector<RemoteFile>& files) {
     if (!set.index.empty()) patterns.push_back(set.index);
     return patterns;
   }
-  return {};
+  std::vector<std::string> gguf;
+  for (const RemoteFile& file : files)
+    if (in_top_folder(file.path) && file.path.ends_with(".gguf")) gguf.push_back(file.path);
+  return gguf.size() == 1 ? gguf : std::vector<std::string>();
 }
 
 tl::unexpected<Error> no_weights(const std::vector<RemoteFile>& files,
@@ -97,6 +104,19 @@ Result<std::vector<RemoteFile>> select_files(const std::vector<RemoteFile>& file
   }
   if (!found) return no_weights(files, include, id);
   return out;
+}
+
+Result<std::vector<RemoteFile>> select_tokenizer(const std::vector<RemoteFile>& files, const ModelId& id) {
+  std::vector<RemoteFile> out;
+  bool found = false;
+  for (const RemoteFile& file : files) {
+    if (!is_of_tokenizer(file.path)) continue;
+    found = found || file.path == "tokenizer.json";
+    out.push_back(file);
+  }
+  if (found) return out;
+  return fail(ErrorCode::not_found, fmt::format("{}: it has no tokenizer.json", to_string(id)),
+              "name a repository or a file that has one with --tokenizer");
 }
 
 }  // namespace adder::hub

@@ -36,7 +36,7 @@ struct Supervision {
 
 inline tl::unexpected<Error> stopped_failure() {
   return fail(ErrorCode::cancelled, "the download was interrupted",
-              "what is there already is kept: the next `adder pull` goes on from it");
+              "what is there already is kept: the next download goes on from it");
 }
 
 /// How often and how patiently a failed request is repeated.

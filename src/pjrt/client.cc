@@ -6,11 +6,11 @@
 
 #include "pjrt/buffer_type.h"
 #include "pjrt/client_state.h"
+#include "pjrt/executable_queries.h"
+#include "pjrt/quiet_stderr.h"
 
 namespace adder::pjrt {
 namespace {
-
-constexpr std::string_view kFormat = "mlir";
 
 Result<DeviceRecord> read_device(const PJRT_Api* api, PJRT_Device* raw) {
   DeviceRecord out;
@@ -68,6 +68,7 @@ Status check_shape(const Shape& shape) {
 
 Result<Client> Client::create(const Plugin& plugin, std::span<const NamedValue> options) {
   const std::vector<PJRT_NamedValue> c_options = named_values_to_c(options);
+  const QuietStderr quiet(plugins_are_quiet());
   ADDER_TRY(const auto args, call(plugin.api(), ADDER_PJRT(PJRT_Client_Create), [&](auto& a) {
               a.create_options = c_options.data();
               a.num_options = c_options.size();
@@ -165,16 +166,10 @@ Result<Executable> Client::compile(std::string_view program, const CompileOption
                 fmt::format("Client::compile: {} device_ids for {} replicas x {} partitions",
                             options.device_ids.size(), options.num_replicas, options.num_partitions));
   const std::string encoded = options.encode();
-  std::string code(program);  // the C struct wants a pointer to mutable text
-  PJRT_Program c_program{};
-  c_program.struct_size = PJRT_Program_STRUCT_SIZE;
-  c_program.code = code.data();
-  c_program.code_size = code.size();
-  c_program.format = kFormat.data();
-  c_program.format_size = kFormat.size();
+  const ProgramArgument argument(program);
   ADDER_TRY(const auto args, call(state_->api, ADDER_PJRT(PJRT_Client_Compile), [&](auto& a) {
               a.client = state_->raw;
-              a.program = &c_program;
+              a.program = argument.get();
               a.compile_options = encoded.data();
               a.compile_options_size = encoded.size();
             }));

@@ -40,7 +40,7 @@ class Client {
   /// One line for people: platform, devices, API version and file.
   std::string description() const;
   /// One line that changes whenever compiled programs may: the plugin's identity, the platform version, the
-  /// client options, and the devices' kinds. Part of the executable cache's key.
+  /// client options, and the devices' kinds.
   std::string identity() const;
 
   /// Those this process can use, in the plugin's order; at least one.

@@ -74,6 +74,12 @@ CompileOptions CompileOptions::for_device(int device_id) {
   return options;
 }
 
+std::string CompileOptions::encode_key() const {
+  CompileOptions deciding = *this;
+  deciding.side_flags.clear();
+  return deciding.encode();
+}
+
 std::string CompileOptions::encode() const {
   Message build;
   build.integer(kDeviceOrdinal, device_ordinal);
@@ -85,7 +91,9 @@ std::string CompileOptions::encode() const {
 
   Message options;
   options.message(kExecutableBuildOptions, build);
-  for (const auto& [flag, setting] : flags) {
+  Flags all = side_flags;
+  for (const auto& [flag, setting] : flags) all[flag] = setting;
+  for (const auto& [flag, setting] : all) {
     Message value;
     std::visit(
         [&value](const auto& v) {

@@ -22,12 +22,17 @@ struct CompileOptions {
   /// XLA flags for this program alone, such as {"xla_cpu_enable_fast_math", false}.
   using Flags = std::map<std::string, std::variant<std::string, bool, std::int64_t, double>>;
   Flags flags;
+  /// Told to the compiler as well, but no part of the executable cache's key: where it keeps caches of its
+  /// own, and what it needs to compile for a device that is not there.
+  Flags side_flags;
 
   /// For one device, by its Device::id().
   static CompileOptions for_device(int device_id);
   /// Protocol buffer bytes; equal options give equal bytes. device_ids of another length than
   /// num_replicas * num_partitions are left out (Client::compile refuses them).
   std::string encode() const;
+  /// The same without side_flags: what decides on the compiled program.
+  std::string encode_key() const;
 };
 
 }  // namespace adder::pjrt

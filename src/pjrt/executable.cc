@@ -7,6 +7,7 @@
 
 #include "pjrt/buffer_type.h"
 #include "pjrt/client_state.h"
+#include "pjrt/executable_queries.h"
 
 namespace adder::pjrt {
 
@@ -93,17 +94,7 @@ Status Executable::check_filled(const char* what) const {
 
 Result<CompiledMemoryStats> Executable::memory_stats() const {
   ADDER_CHECK(check_filled("Executable::memory_stats"));
-  ADDER_TRY(const auto args, call(client_->api, ADDER_PJRT(PJRT_Executable_GetCompiledMemoryStats),
-                                  [&](auto& a) { a.executable = executable_; }));
-  CompiledMemoryStats stats{.arguments = args.argument_size_in_bytes,
-                            .outputs = args.output_size_in_bytes,
-                            .aliased = args.alias_size_in_bytes,
-                            .temporaries = args.temp_size_in_bytes,
-                            .generated_code = args.generated_code_size_in_bytes,
-                            .peak = std::nullopt};
-  // Older plugins do not know the field and leave it zero.
-  if (args.peak_memory_in_bytes > 0) stats.peak = args.peak_memory_in_bytes;
-  return stats;
+  return memory_stats_of(client_->api, executable_);
 }
 
 Result<std::string> Executable::fingerprint() const {
@@ -118,33 +109,12 @@ Result<std::string> Executable::fingerprint() const {
 
 Result<std::string> Executable::serialize() const {
   ADDER_CHECK(check_filled("Executable::serialize"));
-  ADDER_TRY(const auto args, call(client_->api, ADDER_PJRT(PJRT_Executable_Serialize),
-                                  [&](auto& a) { a.executable = executable_; }));
-  std::string bytes(args.serialized_bytes, args.serialized_bytes_size);
-  if (args.serialized_executable_deleter != nullptr)
-    args.serialized_executable_deleter(args.serialized_executable);
-  return bytes;
+  return pjrt::serialize(client_->api, executable_);
 }
 
 Result<OptimizedProgram> Executable::optimized_program() const {
   ADDER_CHECK(check_filled("Executable::optimized_program"));
-  PJRT_Program program;
-  std::memset(&program, 0, sizeof(program));
-  program.struct_size = PJRT_Program_STRUCT_SIZE;
-  const auto get = [&] {
-    return call(client_->api, ADDER_PJRT(PJRT_Executable_OptimizedProgram), [&](auto& a) {
-      a.executable = executable_;
-      a.program = &program;
-    });
-  };
-  ADDER_CHECK(get());  // without a buffer it gives the size
-  OptimizedProgram out;
-  out.bytes.resize(program.code_size);
-  program.code = out.bytes.data();
-  ADDER_CHECK(get());
-  out.bytes.resize(std::min(out.bytes.size(), program.code_size));
-  out.format.assign(program.format, program.format_size);
-  return out;
+  return optimized_program_of(client_->api, executable_);
 }
 
 Status Executable::check_arguments(std::span<const Buffer* const> arguments,

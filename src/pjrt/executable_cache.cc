@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <system_error>
 #include <thread>
+#include <vector>
 
+#include "base/files.h"
+#include "base/leftovers.h"
 #include "pjrt/client_state.h"
 
 namespace adder::pjrt {
@@ -64,11 +66,49 @@ std::optional<std::string> decode(std::string_view file, const CacheKey& key) {
   return std::string(body.substr(kHeaderBytes + key_bytes));
 }
 
-std::optional<std::string> read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  return in.bad() ? std::nullopt : std::optional(std::move(bytes));
+/// False with errno.
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+constexpr std::string_view kSuffix = ".adderx", kUnfinished = "tmp";
+
+/// The folder's entries and what they take. What cannot be looked at is left out: somebody else is pruning.
+struct Entry {
+  fs::path path;
+  std::uint64_t bytes = 0;
+  fs::file_time_type used;
+};
+std::vector<Entry> entries_of(const fs::path& folder) {
+  std::vector<Entry> out;
+  std::error_code code;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
+    std::error_code gone;
+    if (at->path().extension() != kSuffix || !at->is_regular_file(gone)) continue;
+    Entry entry{at->path(), at->file_size(gone), at->last_write_time(gone)};
+    if (!gone) out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+/// What decides on a program for any device of one kind.
+std::string device_context(const Plugin& plugin, std::string_view platform, std::string_view kind,
+                           const CompileOptions& options) {
+  std::string hex;
+  for (const char c : options.encode_key()) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  std::string out = fmt::format("plugin: {}\nplatform: {}\ndevice: {}\ncompile options: {}\n",
+                                plugin.content(), platform, kind, hex);
+  for (const char* variable : {"XLA_FLAGS", "LIBTPU_INIT_ARGS"}) {
+    const char* value = std::getenv(variable);
+    out += fmt::format("{}: {}\n", variable, value != nullptr ? value : "");
+  }
+  return out;
 }
 
 }  // namespace
@@ -97,59 +137,81 @@ std::string cpu_identity(std::string_view cpuinfo) {
 }
 
 CacheKey make_cache_key(const Client& client, std::string_view program, const CompileOptions& options) {
-  const char* xla_flags = std::getenv("XLA_FLAGS");
-  const std::string encoded = options.encode();
-  std::string hex;
-  for (const char c : encoded) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return {
-      .context = fmt::format("{}compile options: {}\nXLA_FLAGS: {}\nthreads: {}\n{}", client.identity(), hex,
-                             xla_flags != nullptr ? xla_flags : "", std::thread::hardware_concurrency(),
-                             cpu_identity(read_file("/proc/cpuinfo").value_or(""))),
-      .program = std::string(program)};
+  const ClientState& state = *client.state();
+  std::string context =
+      device_context(client.plugin(), state.platform_name, state.devices.front().kind, options);
+  // Of other devices' programs nothing is compiled for the host, nor do client options change them.
+  if (state.platform_name == "cpu")
+    context +=
+        fmt::format("client options: {}\nthreads: {}\n{}", state.options, std::thread::hardware_concurrency(),
+                    cpu_identity(read_regular_file("/proc/cpuinfo").value_or("")));
+  return {.context = std::move(context), .program = std::string(program)};
 }
 
-Result<ExecutableCache> ExecutableCache::open(fs::path folder) {
+CacheKey make_cache_key(const Topology& topology, std::string_view program, const CompileOptions& options) {
+  const std::vector<std::string>& kinds = topology.device_kinds();
+  return {.context = device_context(topology.plugin(), topology.platform_name(),
+                                    kinds.empty() ? std::string() : kinds.front(), options),
+          .program = std::string(program)};
+}
+
+Result<ExecutableCache> ExecutableCache::open(fs::path folder, std::uint64_t limit) {
   std::error_code ec;
   if (fs::create_directories(folder, ec)) fs::permissions(folder, fs::perms::owner_all, ec);
   if (ec || !fs::is_directory(folder, ec))
     return fail(ErrorCode::failed_precondition,
                 fmt::format("executable cache {}: {}", folder.string(), ec ? ec.message() : "not a folder"),
                 "name another folder, or do without the cache");
-  return ExecutableCache(std::move(folder));
+  return ExecutableCache(std::move(folder), limit);
 }
 
 fs::path ExecutableCache::file_of(const CacheKey& key) const {
-  return folder_ / fmt::format("{:016x}.adderx", key.hash());
+  return folder_ / fmt::format("{:016x}{}", key.hash(), kSuffix);
 }
 
 std::optional<std::string> ExecutableCache::load(const CacheKey& key) const {
-  const auto bytes = read_file(file_of(key));
-  return bytes ? decode(*bytes, key) : std::nullopt;
+  const fs::path path = file_of(key);
+  const auto bytes = read_regular_file(path);
+  auto payload = bytes ? decode(*bytes, key) : std::nullopt;
+  std::error_code ignored;  // a folder that may only be read is as good
+  if (payload) fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+  return payload;
+}
+
+void ExecutableCache::prune(const fs::path& newest) const {
+  if (limit_ == 0) return;
+  std::vector<Entry> entries = entries_of(folder_);
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used > b.used; });
+  std::error_code ignored;
+  std::uint64_t total = fs::file_size(newest, ignored);
+  for (const Entry& entry : entries) {
+    if (entry.path == newest) continue;
+    total += entry.bytes;
+    if (total > limit_) fs::remove(entry.path, ignored);
+  }
 }
 
 Status ExecutableCache::store(const CacheKey& key, std::string_view payload) const {
   const fs::path path = file_of(key);
-  std::string temporary = path.string() + ".XXXXXX";
-  if (const int file = ::mkstemp(temporary.data()); file >= 0)
-    ::close(file);
-  else
-    return fail(ErrorCode::resource_exhausted, fmt::format("executable cache {}: cannot make a file: {}",
-                                                           folder_.string(), std::strerror(errno)));
   const auto give_up = [&](std::string_view what) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
     return fail(ErrorCode::resource_exhausted, fmt::format("executable cache {}: {}", path.string(), what));
   };
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    const std::string bytes = encode(key, payload);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    if (!out) return give_up("cannot write");
+  const std::string own = path.filename().string();
+  sweep_leftovers(folder_, own, kUnfinished);
+  auto file = make_unfinished_file(folder_, own, kUnfinished);
+  if (!file) return give_up(file.error().message);
+  // Not AtomicFile: what a crash of the machine spoils is a miss, which is cheaper than to wait for the disk.
+  std::error_code failure;
+  if (write_all(file->lock.get(), encode(key, payload)))
+    fs::rename(file->path, path, failure);
+  else
+    failure.assign(errno, std::generic_category());
+  if (failure) {
+    std::error_code ignored;
+    fs::remove(file->path, ignored);
+    return give_up(failure.message());
   }
-  std::error_code ec;
-  fs::rename(temporary, path, ec);
-  if (ec) return give_up(ec.message());
+  prune(path);
   return {};
 }
 

@@ -1,8 +1,13 @@
 #include "pjrt/executable_cache.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <vector>
 
 #include "pjrt/plugin_fixture.h"
 #include "pjrt/temporary_folder.h"
@@ -29,6 +34,52 @@ TEST(ExecutableCacheTest, ReturnsWhatWasStored) {
   EXPECT_EQ(cache.load(kKey), "newer");
   EXPECT_EQ(std::distance(fs::directory_iterator(cache.folder()), {}), 1) << "a temporary file was left";
   EXPECT_EQ(fs::status(cache.folder()).permissions(), fs::perms::owner_all);
+}
+
+TEST(ExecutableCacheTest, WhatIsNoRegularFileIsAMissAndNeverWaitedFor) {
+  const TemporaryFolder folder;
+  ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
+  const fs::path file = cache.file_of(kKey);
+  fs::create_directory(file);
+  EXPECT_EQ(cache.load(kKey), std::nullopt);
+  std::ofstream(file / "mine") << "x";
+  const Status stored = cache.store(kKey, "payload");
+  ASSERT_FALSE(stored);
+  EXPECT_THAT(stored.error().message, ::testing::HasSubstr(file.string()));
+  EXPECT_EQ(std::distance(fs::directory_iterator(cache.folder()), {}), 1) << "a temporary file was left";
+  fs::remove_all(file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  EXPECT_EQ(cache.load(kKey), std::nullopt);
+  ASSERT_TRUE(cache.store(kKey, "payload")) << "a FIFO is replaced";
+  EXPECT_EQ(cache.load(kKey), "payload");
+  fs::remove(file);
+  fs::create_symlink("/dev/zero", file);
+  EXPECT_EQ(cache.load(kKey), std::nullopt);
+}
+
+TEST(ExecutableCacheTest, BeyondTheLimitTheLeastRecentlyUsedGo) {
+  const TemporaryFolder folder;
+  ADDER_ASSERT_OK(const auto unlimited, ExecutableCache::open(folder.path(), 0));
+  const std::string payload(1000, 'x');
+  const auto key = [](int i) { return CacheKey{"plugin a\n", "module " + std::to_string(i)}; };
+  const auto start = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(unlimited.store(key(i), payload));
+    fs::last_write_time(unlimited.file_of(key(i)), start + std::chrono::seconds(i));
+  }
+  std::ofstream(folder.path() / "tuning.json") << std::string(5000, ' ');
+  EXPECT_EQ(unlimited.load(key(0)), payload);  // now the one used last
+  ADDER_ASSERT_OK(const auto limited, ExecutableCache::open(folder.path(), 3500));
+  ASSERT_TRUE(limited.store(key(4), payload));
+  std::vector<int> left;
+  for (int i = 0; i < 5; ++i)
+    if (fs::exists(limited.file_of(key(i)))) left.push_back(i);
+  EXPECT_EQ(left, (std::vector<int>{0, 3, 4}));
+  EXPECT_TRUE(fs::exists(folder.path() / "tuning.json"));
+  ADDER_ASSERT_OK(const auto tiny, ExecutableCache::open(folder.path(), 10));
+  ASSERT_TRUE(tiny.store(key(5), payload));
+  EXPECT_EQ(tiny.load(key(5)), payload) << "the new one always stays";
+  EXPECT_EQ(tiny.load(key(4)), std::nullopt);
 }
 
 TEST(ExecutableCacheTest, MissesUnderAnyOtherKey) {

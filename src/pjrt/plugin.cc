@@ -4,12 +4,17 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <string_view>
 
 #include "pjrt/api.h"
+#include "pjrt/quiet_stderr.h"
 
 namespace adder::pjrt {
 namespace fs = std::filesystem;
@@ -19,6 +24,8 @@ struct Plugin::State {
   const PJRT_Api* api = nullptr;
   std::vector<NamedValue> attributes;
   std::string identity;
+  mutable std::once_flag content_read;
+  mutable std::string content;
 };
 
 namespace {
@@ -29,11 +36,23 @@ constexpr std::array<std::pair<const char*, const char*>, 3> kQuiet{{
     {"TPU_STDERR_LOG_LEVEL", "3"},
 }};
 
+/// Without these libtpu, once loaded, asks a metadata server on the network what machine it is on, and waits
+/// for minutes where there is none. They are set whatever the plugin's file is called, and mean nothing to
+/// others. On a machine with TPUs the user says what differs: all are left as they are where set.
+constexpr std::array<std::pair<const char*, const char*>, 5> kNoSearch{{
+    {"TPU_SKIP_MDS_QUERY", "1"},
+    {"TPU_WORKER_HOSTNAMES", "localhost"},
+    {"TPU_WORKER_ID", "0"},
+    {"TPU_ACCELERATOR_TYPE", "v6e-1"},
+    {"TPU_LOG_DIR", "disabled"},
+}};
+
 void prepare_environment(const PluginOptions& options) {
   constexpr int kKeepExisting = 0;
   if (!options.verbose)
     for (const auto& [name, value] : kQuiet) ::setenv(name, value, kKeepExisting);
   for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), kKeepExisting);
+  for (const auto& [name, value] : kNoSearch) ::setenv(name, value, kKeepExisting);
 }
 
 /// The faults that dlopen reports only in prose, told apart by looking at the file.
@@ -99,6 +118,24 @@ std::string describe_file(const fs::path& path, const PJRT_Api* api) {
                      api->pjrt_api_version.minor_version);
 }
 
+/// Not cryptographic; four sums side by side, so that memory is the limit.
+std::uint64_t content_hash(const fs::path& path) {
+  constexpr std::uint64_t kPrime = 0x9e3779b97f4a7c15u;
+  std::array<std::uint64_t, 4> sums{1, 2, 3, 4};
+  std::vector<std::uint64_t> words(std::size_t{1} << 17);
+  std::ifstream file(path, std::ios::binary);
+  while (file) {
+    std::fill(words.begin(), words.end(), 0);
+    file.read(reinterpret_cast<char*>(words.data()), static_cast<std::streamsize>(words.size() * 8));
+    for (std::size_t i = 0; i < words.size(); i += 4)
+      for (std::size_t lane = 0; lane < 4; ++lane)
+        sums[lane] = std::rotl(sums[lane] ^ words[i + lane], 29) * kPrime;
+  }
+  std::uint64_t out = 0;
+  for (const std::uint64_t sum : sums) out = std::rotl(out ^ sum, 29) * kPrime;
+  return out ^ out >> 32;
+}
+
 }  // namespace
 
 std::string to_string(ApiVersion version) { return fmt::format("{}.{}", version.major, version.minor); }
@@ -110,6 +147,7 @@ Result<Plugin> Plugin::open(const fs::path& path, const PluginOptions& options) 
   fs::path absolute = fs::absolute(path, ec);  // dlopen searches the system's folders for a bare file name
   if (ec) absolute = path;
   prepare_environment(options);
+  const QuietStderr quiet(plugins_are_quiet());
   // PJRT_Plugin_Initialize is to be called once; a library that is already here went through it.
   const bool loaded_before = ::dlopen(absolute.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr;
   ADDER_TRY(void* handle, load_library(absolute, options));
@@ -131,6 +169,15 @@ const fs::path& Plugin::path() const { return state_->path; }
 const PJRT_Api* Plugin::api() const { return state_->api; }
 const std::vector<NamedValue>& Plugin::attributes() const { return state_->attributes; }
 const std::string& Plugin::identity() const { return state_->identity; }
+const std::string& Plugin::content() const {
+  std::call_once(state_->content_read, [this] {
+    std::error_code ignored;
+    state_->content =
+        fmt::format("{} size={} content={:016x} api={}", path().filename().string(),
+                    fs::file_size(path(), ignored), content_hash(path()), to_string(api_version()));
+  });
+  return state_->content;
+}
 ApiVersion Plugin::api_version() const {
   return {state_->api->pjrt_api_version.major_version, state_->api->pjrt_api_version.minor_version};
 }

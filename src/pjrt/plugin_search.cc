@@ -1,6 +1,7 @@
 #include "pjrt/plugin_search.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -29,6 +30,17 @@ constexpr std::array<KnownPlugin, 11> kKnown{{
     {"oneapi", "jax-oneapi-pjrt", "jax_plugins/*oneapi*/*.so"},
     {"tpu", "libtpu", "libtpu/libtpu.so"},
 }};
+
+/// What pip is asked for: the wheel with the libraries that it needs and brings not along.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kInstall{{
+    {"cpu", "lammps-jax-pjrt-cpu"},
+    {"cuda", "'jax-cuda13-plugin[with-cuda]'"},  // jax-cuda13-pjrt, and NVIDIA's libraries
+    {"rocm", "jax-rocm7-pjrt"},
+    {"oneapi", "jax-oneapi-pjrt"},
+    {"tpu", "libtpu"},
+}};
+
+constexpr std::string_view kNoSuchFile = "no such file";
 
 struct Folder {
   fs::path path;
@@ -82,7 +94,8 @@ std::vector<fs::path> glob(const fs::path& base, const fs::path& pattern) {
 std::string why_not(const fs::path& path) {
   std::error_code ec;
   const fs::file_status status = fs::status(path, ec);
-  if (!fs::exists(status)) return ec && status.type() == fs::file_type::none ? ec.message() : "no such file";
+  if (!fs::exists(status))
+    return ec && status.type() == fs::file_type::none ? ec.message() : std::string(kNoSuchFile);
   return fs::is_regular_file(status) ? "" : "not a regular file";
 }
 
@@ -130,6 +143,7 @@ std::vector<Folder> folders(const SearchEnvironment& env) {
     for (const std::string& path : split(*list, ':')) out.push_back({path, "ADDER_PLUGIN_PATH"});
   if (!env.executable_folder.empty()) {
     out.push_back({env.executable_folder / "plugins", "beside the program"});
+    if (env.compile_only) out.push_back({env.executable_folder / "targets", "beside the program"});
     out.push_back({env.executable_folder.parent_path() / "lib" / "adder" / "plugins", "beside the program"});
   }
   add_python_folders(env, out);
@@ -200,7 +214,8 @@ std::vector<PluginCandidate> search_plugins(std::string_view request, const Sear
       for (const fs::path& file : files)
         if (seen.insert(file).second) found.push_back({name, platform, file, folder.source, why_not(file)});
       if (files.empty())
-        missing.push_back({name, platform, folder.path / known.file, folder.source, "no such file"});
+        missing.push_back(
+            {name, platform, folder.path / known.file, folder.source, std::string(kNoSuchFile)});
     }
   }
   found.insert(found.end(), std::make_move_iterator(missing.begin()), std::make_move_iterator(missing.end()));
@@ -215,7 +230,23 @@ std::string describe(const std::vector<PluginCandidate>& candidates) {
   return out;
 }
 
-Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment) {
+std::string install_line(std::string_view request) {
+  std::string_view platform = "cpu";
+  if (normal(request) == "gpu") platform = "cuda";
+  for (const KnownPlugin& known : kKnown)
+    if (!request.empty() && wants(request, known) && normal(request) != "gpu") {
+      platform = known.platform;
+      break;
+    }
+  for (const auto& [name, requirement] : kInstall)
+    if (name == platform)
+      return fmt::format(
+          "python3 -m venv ~/adder-plugins && . ~/adder-plugins/bin/activate && pip install {}", requirement);
+  return {};
+}
+
+Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment,
+                                    LogSink& sink) {
   const auto candidates = search_plugins(request, environment);
   for (const PluginCandidate& c : candidates)
     if (c.found()) return c;
@@ -227,9 +258,24 @@ Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnviro
         ErrorCode::not_found, fmt::format("plugin \"{}\": no known plugin has this name", request),
         fmt::format("give a path, a platform (cpu, cuda, rocm, oneapi, tpu, gpu), or one of {}", names));
   }
-  return fail(ErrorCode::not_found,
-              fmt::format("plugin \"{}\": not found; tried\n{}", request, describe(candidates)),
-              "unpack a plugin wheel into a folder named in ADDER_PLUGIN_PATH, or give the .so file's path");
+  if (is_path(request))
+    return fail(ErrorCode::not_found, fmt::format("plugin {}: {}", request, candidates.front().failure),
+                "`adder devices` lists the plugins there are");
+  std::set<std::string> names;
+  std::string odd;
+  for (const PluginCandidate& c : candidates) {
+    log(sink, LogLevel::debug, "looked for {} ({}): {}: {}", c.name, c.source, c.path.string(), c.failure);
+    names.insert(c.name);
+    if (c.failure != kNoSuchFile)
+      odd += fmt::format("; {}{}{}", c.path.string(), c.path.empty() ? "" : ": ", c.failure);
+  }
+  return fail(
+      ErrorCode::not_found,
+      fmt::format("plugin \"{}\": none found: looked for {} in {} places (-v lists them){}", request,
+                  fmt::join(names, ", "), candidates.size(), odd),
+      fmt::format("install one into a virtual environment: {}\nor give its .so file with --plugin, or "
+                  "its folder in ADDER_PLUGIN_PATH",
+                  install_line(request)));
 }
 
 }  // namespace adder::pjrt

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adder/error.h"
+#include "base/log.h"
 
 namespace adder::pjrt {
 
@@ -17,6 +18,9 @@ struct SearchEnvironment {
   std::function<std::optional<std::string>(const std::string&)> variable;
   std::filesystem::path executable_folder;  ///< where the running program lies; empty if unknown
   std::filesystem::path root = "/";         ///< where the system's Python folders hang
+  /// Look also in `targets` beside the running program: plugins that are there to compile with, for devices
+  /// that are not.
+  bool compile_only = false;
 
   /// The process's own.
   static SearchEnvironment system();
@@ -49,8 +53,14 @@ struct PluginCandidate {
 /// `nvidia` folder beside it, so it is best left where pip put it. No Python is run and nothing is loaded.
 std::vector<PluginCandidate> search_plugins(std::string_view request, const SearchEnvironment& environment);
 
-/// The first candidate that is there. Error not_found lists everything tried.
-Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment);
+/// The shell line that installs what `request` asks for into a virtual environment, where the search finds
+/// it.
+std::string install_line(std::string_view request);
+
+/// The first candidate that is there. Error not_found says what was looked for and in how many places (`log`
+/// is told each, at level debug), and its hint how to install one.
+Result<PluginCandidate> find_plugin(std::string_view request, const SearchEnvironment& environment,
+                                    LogSink& log = null_log());
 
 /// "name  path: why not", a line for each candidate, for messages and `adder devices`.
 std::string describe(const std::vector<PluginCandidate>& candidates);

@@ -107,8 +107,41 @@ TEST_F(PluginSearchTest, SaysWhatItTried) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::not_found);
   EXPECT_THAT(result.error().message, HasSubstr(std::string(kCuda13) + ": not a regular file"));
-  EXPECT_THAT(result.error().message, HasSubstr("xla_cuda12/xla_cuda_plugin.so: no such file"));
   EXPECT_THAT(result.error().hint, HasSubstr("ADDER_PLUGIN_PATH"));
+}
+
+struct Lines : LogSink {
+  bool enabled(LogLevel) const override { return true; }
+  void log(LogLevel, std::string_view line) override { lines.emplace_back(line); }
+  std::vector<std::string> lines;
+};
+
+// Who asked for a GPU got a page of paths.
+TEST_F(PluginSearchTest, WithoutAPluginItSaysWhatInHowManyPlacesAndHowToGetOne) {
+  variables["ADDER_PLUGIN_PATH"] = "/nowhere";
+  Lines log;
+  const auto result = find_plugin("cuda", environment(), log);
+  ASSERT_FALSE(result);
+  const auto places = search_plugins("cuda", environment()).size();
+  EXPECT_EQ(result.error().message,
+            "plugin \"cuda\": none found: looked for jax-cuda12-pjrt, jax-cuda13-pjrt, xla-cuda12-pjrt, "
+            "xla-cuda13-pjrt in " +
+                std::to_string(places) + " places (-v lists them)");
+  EXPECT_THAT(result.error().hint, HasSubstr("pip install 'jax-cuda13-plugin[with-cuda]'\n"));
+  ASSERT_EQ(log.lines.size(), places);
+  EXPECT_THAT(log.lines.front(), HasSubstr("/nowhere/" + std::string(kCuda13) + ": no such file"));
+}
+
+TEST_F(PluginSearchTest, EachPlatformHasItsInstallLine) {
+  for (const auto& [request, wheel] : {std::pair{"cuda", "'jax-cuda13-plugin[with-cuda]'"},
+                                       {"gpu", "'jax-cuda13-plugin[with-cuda]'"},
+                                       {"xla_cuda13", "'jax-cuda13-plugin[with-cuda]'"},
+                                       {"rocm", "jax-rocm7-pjrt"},
+                                       {"oneapi", "jax-oneapi-pjrt"},
+                                       {"tpu", "libtpu"},
+                                       {"cpu", "lammps-jax-pjrt-cpu"},
+                                       {"", "lammps-jax-pjrt-cpu"}})
+    EXPECT_THAT(install_line(request), testing::EndsWith(std::string(" pip install ") + wheel)) << request;
 }
 
 TEST_F(PluginSearchTest, ListsTheNamesItKnows) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "profile/wire.h"
@@ -15,9 +16,11 @@ namespace {
 
 struct Instruction {
   std::int64_t id = 0;
-  std::string_view name, opcode, op_name, target, backend;
+  std::string_view name, opcode, op_name, target, backend, direction;
   std::string shape;
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0;  ///< in the device's memory; what lies in on-chip memory does not count
+  std::int64_t size = 0;   ///< wherever it lies
+  std::optional<std::int64_t> literal;  ///< of a constant: its first 32-bit integer
   std::vector<std::int64_t> operands, called;
 };
 struct ElementType {
@@ -62,9 +65,31 @@ constexpr int kDeepest = 16;                           // nesting of tuples
 constexpr std::int64_t kMost = std::int64_t{1} << 50;  // bytes or runs: more is nonsense
 std::int64_t at_most(std::int64_t n) { return std::min(n, kMost); }
 
+/// LayoutProto: where an array lies; 0 is the device's memory, others are smaller ones on the chip.
+Result<std::int64_t> memory_space(std::string_view layout) {
+  std::int64_t space = 0;
+  ADDER_CHECK(read_fields(layout, [&](const WireField& f) -> Status {
+    if (f.number == 8 && !f.delimited) space = f.as_signed();
+    return {};
+  }));
+  return space;
+}
+
+/// LiteralProto: the first of its s32s.
+Result<std::optional<std::int64_t>> first_integer(std::string_view literal) {
+  std::optional<std::int64_t> out;
+  ADDER_CHECK(read_fields(literal, [&](const WireField& f) -> Status {
+    if (f.number != 4 || out) return {};
+    ADDER_TRY(const auto some, integers(f));
+    if (!some.empty()) out = some.front();
+    return {};
+  }));
+  return out;
+}
+
 /// ShapeProto: the text and the bytes of an array, of a tuple's parts together.
-Status read_shape(std::string_view message, int depth, std::string& text, std::int64_t& bytes) {
-  std::int64_t type = 0, elements = 1;
+Status read_shape(std::string_view message, int depth, std::string& text, Instruction& out) {
+  std::int64_t type = 0, elements = 1, space = 0;
   std::vector<std::int64_t> dims;
   std::vector<std::string> parts;
   ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
@@ -74,7 +99,10 @@ Status read_shape(std::string_view message, int depth, std::string& text, std::i
       dims.insert(dims.end(), some.begin(), some.end());
     }
     if (f.number == 4 && f.delimited && depth < kDeepest)
-      return read_shape(f.bytes, depth + 1, parts.emplace_back(), bytes);
+      return read_shape(f.bytes, depth + 1, parts.emplace_back(), out);
+    if (f.number == 5 && f.delimited) {
+      ADDER_TRY(space, memory_space(f.bytes));
+    }
     return {};
   }));
   if (!parts.empty()) {
@@ -85,7 +113,9 @@ Status read_shape(std::string_view message, int depth, std::string& text, std::i
     if (d < 0 || __builtin_mul_overflow(elements, d, &elements)) elements = 0;
   const ElementType element = element_type(type);
   if (elements > kMost) elements = 0;  // no such array
-  bytes = at_most(bytes + at_most(elements * element.bytes));
+  const std::int64_t size = at_most(elements * element.bytes);
+  out.size = at_most(out.size + size);
+  if (space == 0) out.bytes = at_most(out.bytes + size);
   text = fmt::format("{}[{}]", element.name, fmt::join(dims, ","));
   return {};
 }
@@ -101,12 +131,16 @@ Result<Instruction> read_instruction(std::string_view message) {
         out.opcode = f.bytes;
         return {};
       case 3:
-        return read_shape(f.bytes, 0, out.shape, out.bytes);
+        return read_shape(f.bytes, 0, out.shape, out);
       case 7:
         return read_fields(f.bytes, [&](const WireField& m) -> Status {
           if (m.number == 2) out.op_name = m.bytes;
           return {};
         });
+      case 8: {
+        ADDER_TRY(out.literal, first_integer(f.bytes));
+        return {};
+      }
       case 28:
         out.target = f.bytes;
         return {};
@@ -122,6 +156,9 @@ Result<Instruction> read_instruction(std::string_view message) {
       }
       case 43:
         out.backend = f.bytes;
+        return {};
+      case 63:
+        out.direction = f.bytes;
         return {};
       default:
         return {};
@@ -139,7 +176,7 @@ bool is_free(std::string_view opcode) {
 bool is_pick(std::string_view opcode) { return opcode == "gather" || opcode == "dynamic-slice"; }
 
 struct Computation {
-  std::int64_t id = 0;
+  std::int64_t id = 0, root = 0;
   std::vector<Instruction> instructions;
   // Of all its instructions together, for whoever calls it:
   std::string contents;      ///< opcodes, cut after a few hundred
@@ -151,6 +188,7 @@ Result<Computation> read_computation(std::string_view message) {
   Computation out;
   ADDER_CHECK(read_fields(message, [&](const WireField& f) -> Status {
     if (f.number == 5) out.id = f.as_signed();
+    if (f.number == 6) out.root = f.as_signed();
     if (f.number != 2) return {};
     ADDER_TRY(Instruction instruction, read_instruction(f.bytes));
     out.instructions.push_back(std::move(instruction));
@@ -182,13 +220,37 @@ Result<Hlo> read_module(std::string_view message) {
   return out;
 }
 
-/// backend_config is JSON with "known_trip_count":{"n":"64"} for a loop whose length the compiler knows.
-std::int64_t trip_count(std::string_view backend) {
+/// A while's condition: the called computation whose root is one truth value.
+const Computation* condition_of(const Hlo& hlo, const Instruction& loop) {
+  for (const std::int64_t called : loop.called)
+    if (const auto found = hlo.computations.find(called); found != hlo.computations.end())
+      for (const Instruction& i : found->second.instructions)
+        if (i.id == found->second.root && i.shape == "pred[]") return &found->second;
+  return nullptr;
+}
+
+/// Of a condition `i < n`: n. hlo::fori counts from zero by one, so that is how often the body runs.
+std::optional<std::int64_t> bound_of(const Computation& condition) {
+  const Instruction* root = nullptr;
+  for (const Instruction& i : condition.instructions)
+    if (i.id == condition.root) root = &i;
+  if (root == nullptr || root->opcode != "compare" || root->direction != "LT" || root->operands.size() != 2)
+    return std::nullopt;
+  for (const Instruction& i : condition.instructions)
+    if (i.id == root->operands[1]) return i.literal;
+  return std::nullopt;
+}
+
+/// How often the body of a loop runs. backend_config is JSON with "known_trip_count":{"n":"64"} on some
+/// platforms; else the condition tells. 1 where neither does.
+std::int64_t trip_count(const Instruction& loop, const Computation* condition) {
   constexpr std::string_view kKey = "\"known_trip_count\":{\"n\":\"";
-  const auto at = backend.find(kKey);
+  const auto at = loop.backend.find(kKey);
   std::int64_t n = 1;
   if (at != std::string_view::npos)
-    std::from_chars(backend.data() + at + kKey.size(), backend.data() + backend.size(), n);
+    std::from_chars(loop.backend.data() + at + kKey.size(), loop.backend.data() + loop.backend.size(), n);
+  else if (condition != nullptr)
+    n = bound_of(*condition).value_or(1);
   return std::clamp<std::int64_t>(n, 1, 8192);
 }
 
@@ -272,8 +334,12 @@ class Collector {
       if (is_free(i.opcode)) continue;
       if (i.opcode == "while" || i.opcode == "conditional") {
         const bool loop = i.opcode == "while";
+        const Computation* condition = loop ? condition_of(hlo_, i) : nullptr;
+        const std::int64_t runs = loop ? trip_count(i, condition) : 1;
         for (const std::int64_t called : i.called)
-          computation(called, loop ? at_most(times * trip_count(i.backend)) : times, in_loop || loop);
+          // With the number of runs known, a condition decides nothing.
+          if (condition == nullptr || called != condition->id || runs == 1)
+            computation(called, at_most(times * runs), in_loop || loop);
         continue;
       }
       kernels_.push_back(kernel(i, scopes, times, in_loop));
@@ -296,8 +362,17 @@ class Collector {
       out.hlo = found->second.contents;
       picks = picks || found->second.picks;
     }
-    for (const Instruction* operand : scopes.operands(i))
-      out.bytes = at_most(out.bytes + (picks ? std::min(operand->bytes, i.bytes) : operand->bytes));
+    const auto operands = scopes.operands(i);
+    std::int64_t most = picks ? i.bytes : kMost;  // that is read of one operand
+    if (i.opcode.ends_with("-start")) {           // its result names its operands again
+      most = i.size;
+      for (const Instruction* operand : operands) {
+        out.bytes = std::max<std::int64_t>(0, out.bytes - operand->bytes);
+        most = std::max<std::int64_t>(0, most - operand->size);
+      }
+    }
+    for (const Instruction* operand : operands)
+      out.bytes = at_most(out.bytes + std::min(operand->bytes, most));
     return out;
   }
 

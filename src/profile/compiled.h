@@ -21,8 +21,9 @@ struct Kernel {
   /// Empty where there are none, and for copies.
   std::string op_name;
   std::string shape;  ///< of its result: "f32[1,3352]"
-  /// Of its operands and results; where it gathers or slices at run time, an operand counts no more than the
-  /// result. An upper bound: it may read only a part.
+  /// Of its operands and results in the device's memory (not those in a TPU's on-chip memory); where it
+  /// gathers or slices at run time, an operand counts no more than the result. An upper bound: it may read
+  /// only a part.
   std::int64_t bytes = 0;
   std::int64_t times = 1;  ///< runs in one run of the program; a loop of unknown length counts once
   bool in_loop = false;    ///< inside of a while loop

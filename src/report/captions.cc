@@ -93,11 +93,52 @@ struct Range {
   }
 };
 
+/// 100000 as "100,000".
+std::string grouped(double number) {
+  std::string out = fmt::format("{:.0f}", number);
+  for (std::size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
+  return out;
+}
+
+/// "66 to 110%", "" without rows.
+std::string percent(const Json& rows, const char* field, const char* at = nullptr, double least = 0) {
+  Range range;
+  for (const Json& row : rows)
+    if (at == nullptr || row.at(at).get<double>() >= least) range.add(100 * row.at(field).get<double>());
+  if (!range.any) return "";
+  const std::string low = fmt::format("{:.0f}", range.low), high = fmt::format("{:.0f}", range.high);
+  return (low == high ? low : low + " to " + high) + "%";
+}
+
 }  // namespace
 
 std::string caption_of(const std::string& figure_id) {
   const auto found = captions().find(figure_id);
   return found == captions().end() ? "" : found->second;
+}
+
+std::string result_of(const Model& model) {
+  std::vector<std::string> parts;
+  const auto rows = [&](const char* experiment) -> const Json& { return model.experiments.at(experiment); };
+  if (const Json& all = rows("recompute"); !all.empty())
+    parts.push_back(fmt::format(
+        "generating {} tokens takes {:.1f} s with the cached state, {:.0f} times less than recomputing the "
+        "prefix "
+        "for every token would (summed from measured steps)",
+        grouped(all.back().at("tokens").get<double>()), all.back().at("cached_total_s").get<double>(),
+        all.back().at("total_speedup").get<double>()));
+  if (const Json& all = rows("positions"); all.size() > 1)
+    parts.push_back(fmt::format(
+        "a token takes {:.1f} ms at position {} and {:.1f} ms at position {}",
+        all.front().at("ms_per_token").get<double>(), grouped(all.front().at("position").get<double>()),
+        all.back().at("ms_per_token").get<double>(), grouped(all.back().at("position").get<double>())));
+  if (const std::string share = percent(rows("positions"), "bandwidth_share"); !share.empty())
+    parts.push_back("decode reaches " + share + " of the read bandwidth measured beside it");
+  if (const std::string share = percent(rows("prefill"), "gemm_share", "tokens", 128); !share.empty())
+    parts.push_back("prefill of 128 tokens and more reaches " + share + " of the float32 GEMM rate");
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out.empty() ? "nothing was measured." : out + ".";
 }
 
 std::string what_was_run(const std::vector<Model>& models, const std::string& experiment) {

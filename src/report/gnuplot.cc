@@ -33,13 +33,13 @@ std::string single_quoted(std::string_view text) {
   return out + "'";
 }
 
-std::string axis(const Figure& f) {
+std::string axis(const Figure& f, Page page) {
   std::string out;
   if (f.log_x) out += "set logscale x\n";
   if (f.log_y) out += "set logscale y\n";
   if (!f.log_y) out += "set yrange [0:*]\n";
   if (!f.categories.empty()) {
-    out += "set xtics (";
+    out += page == Page::narrow ? "set xtics rotate by 40 right (" : "set xtics (";
     for (std::size_t i = 0; i < f.categories.size(); ++i)
       out += fmt::format("{}{} {}", i ? ", " : "", single_quoted(f.categories[i]), i);
     return out + fmt::format(")\nset xrange [-0.6:{}]\n", static_cast<double>(f.categories.size()) - 0.4);
@@ -129,16 +129,24 @@ Result<int> spawn(const Scratch& scratch, std::vector<std::string> arguments) {
 
 }  // namespace
 
-std::string gnuplot_script(const Figure& f) {
+std::string gnuplot_script(const Figure& f, Page page) {
+  const bool wide = page == Page::wide;
+  const std::size_t key_lines = f.lines.size() > 1 ? (wide ? (f.lines.size() + 1) / 2 : f.lines.size()) : 0;
   std::string out = fmt::format(
       "set encoding utf8\n"
-      "set terminal svg size 860,{} dynamic noenhanced font 'sans-serif,14'\n"
+      "set terminal svg size {},{} dynamic noenhanced font 'sans-serif,14'\n"
       "set border 3 lc rgb '{text}'\nset tics nomirror textcolor rgb '{text}'\n"
-      "set grid lc rgb '{grid}' dt 1 lw 0.6\nset key outside below maxrows 6 samplen 3 tc rgb '{text}'\n"
+      "set grid lc rgb '{grid}' dt 1 lw 0.6\nset key above {key} samplen 2 tc rgb '{text}'\n"
       "set xlabel {} tc rgb '{text}'\nset ylabel {} tc rgb '{text}'\nset format '%g'\n",
-      400 + 20 * std::min<std::size_t>((f.lines.size() + 1) / 2, 6), single_quoted(f.x_label),
-      single_quoted(f.y_label), fmt::arg("text", ColourMark::text()), fmt::arg("grid", ColourMark::grid()));
-  out += axis(f);
+      wide ? 860 : 400, (wide ? 400 : 300) + 20 * key_lines, single_quoted(f.x_label),
+      single_quoted(f.y_label),
+      fmt::arg("key", wide ? "above maxcols 2 left reverse Left"
+                           : "at screen 0.01,0.99 left top vertical maxcols 1 reverse Left"),
+      fmt::arg("text", ColourMark::text()), fmt::arg("grid", ColourMark::grid()));
+  if (key_lines == 0) out += "unset key\n";
+  if (key_lines > 0 && !wide)
+    out += fmt::format("set tmargin {:.1f}\n", 1.3 * static_cast<double>(key_lines) + 0.7);
+  out += axis(f, page);
   const bool bars = !f.categories.empty();
   const double width = bars ? 0.8 / static_cast<double>(std::max<std::size_t>(f.lines.size(), 1)) : 0;
   if (bars) out += fmt::format("set boxwidth {}\nset style fill solid 0.85 noborder\n", 0.92 * width);

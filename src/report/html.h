@@ -9,8 +9,8 @@ namespace adder::report {
 
 struct Picture {
   Figure figure;
-  std::string svg;  ///< as inline_svg gave it
-  std::string run;  ///< what_was_run
+  std::string wide, narrow;  ///< as inline_svg gave them
+  std::string run;           ///< what_was_run
 };
 
 /// One HTML page that needs nothing else: no scripts, no addresses; it follows the reader's light or dark.

@@ -23,6 +23,36 @@ void remove_elements(std::string& text, std::string_view open, std::string_view 
   }
 }
 
+/// gnuplot says color='black' (or gray, or white) on its groups, which would be what currentColor means
+/// inside: the page's text colour must come through, in the dark too.
+void remove_color_attributes(std::string& text) {
+  for (std::size_t at = text.find(" color="); at != std::string::npos; at = text.find(" color=", at)) {
+    const std::size_t quote = at + std::string_view(" color=").size();
+    const std::size_t end = quote < text.size() ? text.find(text[quote], quote + 1) : std::string::npos;
+    const std::size_t bracket = text.find_last_of("<>", at);
+    const bool in_tag = bracket != std::string::npos && text[bracket] == '<';
+    if (!in_tag || end == std::string::npos || (text[quote] != '"' && text[quote] != '\'')) {
+      ++at;
+      continue;
+    }
+    text.erase(at, end + 1 - at);
+  }
+}
+
+/// Groups that draw nothing, of which gnuplot writes hundreds.
+void remove_empty_groups(std::string& text) {
+  for (std::size_t close = text.find("</g>"); close != std::string::npos; close = text.find("</g>", close)) {
+    const std::size_t open_end = text.find_last_not_of(" \t\n", close - 1);
+    const std::size_t open = open_end == std::string::npos ? open_end : text.rfind('<', open_end);
+    if (open == std::string::npos || text[open_end] != '>' || text.compare(open, 2, "<g") != 0) {
+      close += 4;
+      continue;
+    }
+    text.erase(open, close + 4 - open);
+    close = open;
+  }
+}
+
 /// The page's colour for a mark, or "" for any other colour.
 std::string page_colour(int red, int green, int blue) {
   if (red != 1) return "";
@@ -84,11 +114,14 @@ Result<std::string> inline_svg(std::string_view document, const std::string& id,
   remove_elements(text, "<desc>", "</desc>");
   remove_elements(text, "<filter", "</filter>");
   replace_all(text, "xlink:href", "href");
+  text = with_page_colours(text);
+  remove_color_attributes(text);
+  remove_empty_groups(text);
   for (const char* prefix : {"id='", "id=\"", "href='#", "href=\"#"})
     replace_all(text, prefix, prefix + id + "-");
   return fmt::format(
       "<svg {} role=\"img\" aria-labelledby=\"{}-title\"><title id=\"{}-title\">{}</title>{}</svg>",
-      head.substr(box, box_end + 1 - box), id, id, escape_html(title), with_page_colours(text));
+      head.substr(box, box_end + 1 - box), id, id, escape_html(title), text);
 }
 
 std::string escape_html(std::string_view text) {

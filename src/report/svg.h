@@ -15,8 +15,8 @@ struct ColourMark {
 };
 
 /// A document of gnuplot's svg terminal as one <svg> element that can stand in an HTML page: no prologue, no
-/// namespace addresses, ids that begin with `id`, the page's colours, and `title` (plain text) as its name.
-/// Error internal if there is no <svg> element.
+/// namespace addresses, ids that begin with `id`, the page's colours and no others, and `title` (plain text)
+/// as its name. Error internal if there is no <svg> element.
 Result<std::string> inline_svg(std::string_view document, const std::string& id, std::string_view title);
 
 /// Text for HTML: & < > and both quotes escaped.

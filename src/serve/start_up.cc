@@ -26,27 +26,36 @@ void ProgramPlan::add_extend(std::int64_t tokens, engine::ExtendSpec::Outputs ou
 }
 
 Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan) {
+  constexpr auto kIfThereAreThreads = std::launch::async | std::launch::deferred;  // else one after the other
   const auto start = Clock::now();
-  StartUpTimes times;
+  StartUpTimes times{.tune_ms = engine.tune_ms()};
   engine::Programs& programs = engine.programs();
-  std::vector<std::future<Result<engine::ProgramRef>>> compiling;
-  if (plan.decode)
-    compiling.push_back(std::async(std::launch::async, [&] { return programs.decode(*plan.decode); }));
+  struct Compiled {
+    Status status;
+    double at_ms = 0;  ///< since the start
+  };
+  std::vector<std::future<Compiled>> compiling;
+  const auto compile = [&](auto get) {
+    compiling.push_back(std::async(kIfThereAreThreads, [get, start] {
+      const Result<engine::ProgramRef> program = get();
+      return Compiled{program ? Status() : fail(program.error()), milliseconds_since(start)};
+    }));
+  };
+  if (plan.decode) compile([&programs, &plan] { return programs.decode(*plan.decode); });
   for (const engine::ExtendSpec& spec : plan.extend)
-    compiling.push_back(std::async(std::launch::async, [&programs, spec] { return programs.extend(spec); }));
+    compile([&programs, spec] { return programs.extend(spec); });
 
-  std::future<Status> loading = std::async(std::launch::async, [&] {
-    Status loaded = engine.load();
-    times.load_ms = milliseconds_since(start);
-    return loaded;
-  });
+  const Status loaded = engine.load();
+  times.load_ms = milliseconds_since(start);
   Status compiled;
+  StepsScope bar(engine.steps(), compiling.size(), "compiling");
   for (auto& future : compiling) {
-    Result<engine::ProgramRef> program = future.get();
-    if (!program && compiled) compiled = fail(std::move(program).error());
+    Compiled one = future.get();
+    times.compile_ms = std::max(times.compile_ms, one.at_ms);
+    if (!one.status && compiled) compiled = std::move(one.status);
+    bar.advance();
   }
-  times.compile_ms = compiling.empty() ? 0 : milliseconds_since(start);
-  ADDER_CHECK(loading.get());
+  ADDER_CHECK(loaded);
   ADDER_CHECK(std::move(compiled));
   return times;
 }

@@ -18,6 +18,7 @@ struct ProgramPlan {
 };
 
 struct StartUpTimes {
+  double tune_ms = 0;     ///< autotuning, before the other two
   double load_ms = 0;     ///< uploading the weights
   double compile_ms = 0;  ///< from the start until the last program was there; overlaps with load_ms
 };

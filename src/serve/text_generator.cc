@@ -1,7 +1,10 @@
 #include "serve/text_generator.h"
 
 #include <algorithm>
+#include <limits>
 #include <span>
+
+#include "engine/platform.h"
 
 namespace adder::serve {
 
@@ -15,6 +18,19 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 Status wait_for(const engine::State& state) {
   ADDER_TRY(const pjrt::Event done, state.layers.back().ssm.ready());
   return done.wait();
+}
+
+/// Text comes in lumps no longer than this, and a request to stop is heard as soon.
+constexpr std::chrono::duration<double> kLongestLump{0.25};
+
+engine::GenerationOptions generation_options(const engine::Engine& engine, const TextOptions& options) {
+  constexpr std::chrono::duration<double> kAny{std::numeric_limits<double>::infinity()};
+  const std::int64_t usual = engine::platform_policy(engine.client().platform_name()).block;
+  return {.sampling = {options.sampling},
+          .stop_ids = options.eos_ids,
+          .max_tokens = {std::min(options.max_tokens, kUnlimited)},
+          .block = options.block.value_or(usual),
+          .longest_call = options.block ? kAny : kLongestLump};
 }
 
 }  // namespace
@@ -31,11 +47,11 @@ std::string_view name(FinishReason reason) {
   return "?";
 }
 
-ProgramPlan plan_generation(std::int64_t prompt_tokens, const TextOptions& options) {
+ProgramPlan plan_generation(const engine::Engine& engine, std::int64_t prompt_tokens,
+                            const TextOptions& options) {
   ProgramPlan plan;
   plan.add_extend(std::max<std::int64_t>(prompt_tokens - 1, 0), engine::ExtendSpec::Outputs::state);
-  plan.decode = engine::DecodeSpec{
-      .batch = 1, .steps = options.block, .sampler = engine::sampler_for(std::span(&options.sampling, 1))};
+  plan.decode = engine::decode_spec(engine, generation_options(engine, options));
   return plan;
 }
 
@@ -51,14 +67,11 @@ Result<TextGenerator> TextGenerator::start(engine::Session& session, const token
 
   const auto begin = Clock::now();
   const std::vector<std::vector<std::int32_t>> absorbed{{prompt.begin(), prompt.end() - 1}};
-  ADDER_CHECK(session.extend(absorbed));
+  ADDER_CHECK(session.extend(absorbed, cancel));
   ADDER_CHECK(wait_for(session.state()));
   const auto absorbed_at = Clock::now();
 
-  const engine::GenerationOptions settings{.sampling = {options.sampling},
-                                           .stop_ids = options.eos_ids,
-                                           .max_tokens = {std::min(options.max_tokens, kUnlimited)},
-                                           .block = options.block};
+  const engine::GenerationOptions settings = generation_options(session.engine(), options);
   const std::vector<std::vector<std::int32_t>> prompts{std::move(prompt)};
   ADDER_TRY(engine::Generation generation, engine::Generation::start(session, prompts, settings));
   TextGenerator out(std::move(generation), std::move(matcher), std::move(options), cancel);

@@ -22,12 +22,15 @@ struct TextOptions {
       eos_ids;  ///< at most engine::kStopIds; any of them ends the text and is not part of it
   std::vector<std::string> stops;  ///< stop strings, not part of the text; they need a tokenizer
   std::int64_t max_tokens = 128;   ///< >= 0; kUnlimited for no limit
-  std::int64_t block = 8;          ///< decode steps in one device call: the granularity of events
+  /// Decode steps in one device call, which gives one event. Unset: as many as take a quarter of a second at
+  /// most, by what they were measured to take.
+  std::optional<std::int64_t> block = {};
 };
 constexpr std::int64_t kUnlimited = 0x7fffffff;
 
 /// What absorbing a prompt of `prompt_tokens` and generating with `options` will run.
-ProgramPlan plan_generation(std::int64_t prompt_tokens, const TextOptions& options);
+ProgramPlan plan_generation(const engine::Engine& engine, std::int64_t prompt_tokens,
+                            const TextOptions& options);
 
 enum class FinishReason {
   stop,       ///< an end-of-text token or a stop string
@@ -57,13 +60,15 @@ struct GenerationTimings {
 class TextGenerator {
  public:
   /// Absorbs the prompt and waits for that. `tokenizer` may be null; otherwise it must outlive the generator.
-  /// `cancel`, if given, is looked at between blocks. Errors: those of Session::extend and Generation::start;
+  /// `cancel`, if given, is looked at between pieces of the prompt, where it makes an error cancelled, and
+  /// between blocks, where it ends the text. Errors: those of Session::extend and Generation::start;
   /// invalid_argument for an empty prompt, or stop strings without a tokenizer.
   static Result<TextGenerator> start(engine::Session& session, const tokenizer::Tokenizer* tokenizer,
                                      std::vector<std::int32_t> prompt, TextOptions options,
                                      const std::atomic<bool>* cancel = nullptr);
 
-  /// The next event; nullopt once the text has ended. The last event carries whatever was held back.
+  /// The next event; nullopt once the text has ended. The last event carries whatever was held back. Errors:
+  /// those of Generation::next.
   Result<std::optional<TextEvent>> next();
 
   /// Set once the text has ended.

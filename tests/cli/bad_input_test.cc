@@ -190,7 +190,6 @@ TEST_F(BadInput, TokensAndPrompts) {
   expect_failure(adder(generate({"--ids", "-1"})), 1, "token id -1 is outside the vocabulary");
   expect_failure(adder(generate({"--ids", "99999999999999999999"})), 1, "is outside the vocabulary");
   expect_failure(adder(generate({"--ids", ""})), 1, "the prompt is empty");
-  expect_failure(adder({"generate", "-m", demo_model(), "-p", ""}), 1, "the prompt is empty");
   expect_failure(adder(generate({"-p", "text"})), 1, "tokenizer.json");
   expect_failure(adder(generate({"--ids", "1", "--stop", "x"})), 1, "--stop needs a tokenizer");
   expect_failure(adder({"generate", "-m", demo_model(), "-p", "\xff\xfe"}), 1, "UTF-8");
@@ -206,24 +205,31 @@ TEST_F(BadInput, Usage) {
       {generate({}), "exactly one of"},
       {generate({"--ids", "1", "-p", "x"}), "exactly one of"},
       {generate({"--ids", "1;2"}), "--ids: \"1;2\" is not a whole number"},
-      {generate({"--ids", "1", "-n", "many"}), "--predict"},
-      {generate({"--ids", "1", "-n", "-2"}), "--predict"},
+      {generate({"--ids", "1", "-n", "many"}), "-n: \"many\" is not a number"},
+      {generate({"--ids", "1", "--predict", "-2"}), "--predict"},
       {generate({"--ids", "1", "--block", "0"}), "--block"},
-      {generate({"--ids", "1", "--temp", "-1"}), "temperature"},
-      {generate({"--ids", "1", "--temp", "nan"}), "temperature"},
-      {generate({"--ids", "1", "--top-p", "1.5"}), "top_p"},
-      {generate({"--ids", "1", "--top-k", "-3"}), "top_k"},
-      {generate({"--ids", "1", "--repeat-penalty", "0"}), "repetition_penalty"},
-      {generate({"--ids", "1", "--seed", "-2"}), "--seed"},
+      {generate({"--ids", "1", "--temp", "-1"}), "--temp is -1"},
+      {generate({"--ids", "1", "--temperature", "nan"}), "--temperature is nan"},
+      {generate({"--ids", "1", "--top-p", "1.5"}), "--top-p is 1.5"},
+      {generate({"--ids", "1", "--top-k", "-3"}), "--top-k is -3"},
+      {generate({"--ids", "1", "--repeat-penalty", "0"}), "--repeat-penalty is 0"},
+      {generate({"--ids", "1", "-s", "-2"}), "-s: "},
       {generate({"--ids", "1", "--stop", ""}), "--stop"},
-      {generate({"--ids", "1", "--dtype", "int4"}), "{f32,bf16,int8}"},
+      {generate({"--ids", "1", "--dtype", "int4"}), "\"int4\" is none of auto, f32, bf16, int8"},
       {generate({"--ids", "1", "--precision", "low"}), "{highest,default}"},
       {generate({"--ids", "1", "--device", "-1"}), "--device"},
+      {generate({"--ids", "1", "--device", "cuda:0"}), "the kind of device is --plugin cuda"},
+      {generate({"--ids", "1", "-ngl", "99"}), "-ngl: a model runs whole on one device"},
+      {generate({"--ids", "1", "-c", "4096"}), "no context window"},
+      {generate({"--ids", "1", "-md", "draft"}), "speculative"},
+      {generate({"--ids", "1", "--dtpye", "f32"}), "there is no option --dtpye\nhint: did you mean --dtype?"},
       {{"generate", "--ids", "1"}, "--model is required"},
       {{"forward", "-m", golden("hf-tiny"), "--ids", "1"}, "--out is required"},
       {{"forward", "-m", golden("hf-tiny"), "--out", "x"}, "exactly one of"},
-      {{"inspect"}, "name one model"},
+      {{"inspect"}, "--model is required"},
       {{"bogus"}, "there is no command \"bogus\""},
+      {{"genrate", "-p", "x"}, "did you mean `adder generate`?"},
+      {{"-m", golden("hf-tiny"), "-p", "x"}, "-m comes after a command"},
       {{"--bogus"}, "--bogus"},
       {{"help", "bogus"}, "there is no command \"bogus\""},
   };

@@ -1,7 +1,10 @@
 // adder bench: rows, and the paper's suite as JSON and as a report.
 
+#include <signal.h>
+
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "cli_fixture.h"
 
@@ -25,7 +28,7 @@ std::size_t count(const std::string& text, const std::string& what) {
 class Bench : public CliTest {
  protected:
   static std::vector<std::string> quick(const std::vector<std::string>& more) {
-    std::vector<std::string> words{"bench", "--suite", "paper", "--quick", "-q"};
+    std::vector<std::string> words{"bench", "--suite", "paper", "--quick", "--dtype", "f32", "-q"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -50,8 +53,42 @@ TEST_F(Bench, RowsAreTheContracts) {
   EXPECT_EQ(rows[3]["depth"], 32);
   for (const Json& row : rows)
     for (const char* field : {"model", "dtype", "batch", "tokens_per_s", "gemm_share", "bandwidth_share",
-                              "state_bytes", "peak_bytes"})
+                              "state_bytes", "peak_bytes", "n_prompt", "n_gen", "samples"})
       EXPECT_TRUE(row.contains(field)) << field;
+  for (const char* field : {"adder", "commit", "host", "device"})
+    EXPECT_TRUE(result->contains(field)) << field;
+  EXPECT_EQ((*result)["device"]["platform"], "cpu");
+}
+
+TEST_F(Bench, TakesSeveralModelsRangesAndNoPrompts) {
+  need_plugin();
+  if (IsSkipped()) return;
+  const Outcome outcome = adder({"bench", golden("hf-tiny"), "-m", golden("limits-bias-tiny"), "-p", "0",
+                                 "-n", "4-8*2", "--parallel", "1,2", "-r", "2", "-o", "jsonl", "-q"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::vector<std::string> seen;
+  std::istringstream in(outcome.out);
+  for (std::string line; std::getline(in, line);) {
+    const auto row = parse_json(line, "stdout");
+    ASSERT_TRUE(row) << line;
+    seen.push_back((*row)["model"].get<std::string>() + " " + (*row)["test"].get<std::string>() + " " +
+                   (*row)["batch"].dump());
+    EXPECT_EQ((*row)["samples"].size(), 2U);
+  }
+  EXPECT_THAT(seen, testing::ElementsAre("hf-tiny tg4 1", "hf-tiny tg8 1", "hf-tiny tg4 2", "hf-tiny tg8 2",
+                                         "limits-bias-tiny tg4 1", "limits-bias-tiny tg8 1",
+                                         "limits-bias-tiny tg4 2", "limits-bias-tiny tg8 2"));
+}
+
+TEST_F(Bench, AnInterruptStopsIt) {
+  need_plugin();
+  if (IsSkipped()) return;
+  Process process = start({"bench", "-m", golden("hf-tiny"), "-p", "0", "-n", "2048", "-r", "1000", "-v"});
+  ASSERT_TRUE(process.wait_for_error("compiled", std::chrono::seconds(120)));
+  process.send(SIGINT);
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
 }
 
 void expect_sane(const Json& model) {
@@ -141,7 +178,9 @@ TEST_F(Bench, SuiteWithoutAFolderPrintsItsJson) {
 
 TEST_F(Bench, MistakesAreNamed) {
   expect_failure(adder({"bench"}), 2, "--model is required");
-  expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-m", golden("hf-tiny")}), 2, "--suite paper");
+  expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-p", "0", "-n", "0"}), 2, "nothing to measure");
+  expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-p", "4-1"}), 2, "\"4-1\": expected 0 to 1048576");
+  expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-b", "0"}), 2, "\"0\": expected 1 to");
   expect_failure(adder({"bench", "--suite", "book", "-m", golden("hf-tiny")}), 2, "--suite");
   expect_failure(adder({"bench", "-m", golden("hf-tiny"), "--quick"}), 2, "--suite");
   expect_failure(adder({"bench", "-m", golden("hf-tiny"), "--out", in_folder("o")}), 2, "--out");

@@ -26,10 +26,11 @@ TEST_F(Convert, WritesADirectoryAndSaysWhatIsInIt) {
   EXPECT_EQ(result["out"], in_folder("out"));
   EXPECT_EQ(result["tensors"], 29);
   EXPECT_GT(result["files"], 1);
-  const Json inspected = json({"inspect", in_folder("out")});
+  const Json inspected = json({"inspect", in_folder("out"), "--fingerprint"});
   EXPECT_EQ(inspected["dialect"], "Hugging Face");
   EXPECT_EQ(inspected["config"]["vocab_size"], 501);
-  EXPECT_EQ(inspected["fingerprint"], json({"inspect", golden("mamba-ssm-tiny")})["fingerprint"]);
+  EXPECT_EQ(inspected["fingerprint"],
+            json({"inspect", golden("mamba-ssm-tiny"), "--fingerprint"})["fingerprint"]);
   const Outcome plain = adder({"convert", golden("hf-tiny"), in_folder("plain")});
   ASSERT_EQ(plain.exit_code, 0) << plain.err;
   EXPECT_EQ(plain.out, in_folder("plain") + "\n");
@@ -56,6 +57,13 @@ TEST_F(Convert, Bfloat16RunsAsTheOriginalDoesInBfloat16) {
   ASSERT_EQ(adder({"convert", golden("hf-tiny"), in_folder("out"), "--dtype", "bf16"}).exit_code, 0);
   EXPECT_EQ(forward(in_folder("out"), "a", "bf16").floats("logits"),
             forward(golden("hf-tiny"), "b", "bf16").floats("logits"));
+}
+
+TEST_F(Convert, ANameLikeAFilesIsSaidToBeAFolder) {
+  const Outcome outcome = adder({"convert", golden("hf-tiny"), in_folder("x.gguf")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("x.gguf is a folder, holding config.json and safetensors files"));
+  EXPECT_TRUE(std::filesystem::is_directory(folder() / "x.gguf"));
 }
 
 TEST_F(Convert, MistakesAreNamed) {

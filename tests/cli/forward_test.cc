@@ -40,8 +40,9 @@ TEST_P(ForwardParity, MatchesTheReference) {
   const auto& [name, split] = GetParam();
   const Tensors expected(golden(name) / "expected.safetensors");
   const Ids ids = expected.ids("input_ids");
-  std::vector<std::string> words{
-      "forward", "-m", golden(name), "--ids", joined(ids), "--out", in_folder("out.safetensors")};
+  std::vector<std::string> words{"forward",   "-m",    golden(name),
+                                 "--dtype",   "f32",   "--ids",
+                                 joined(ids), "--out", in_folder("out.safetensors")};
   if (split) words.insert(words.end(), {"--split", pieces(ids.size())});
   const Outcome outcome = adder(words);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;

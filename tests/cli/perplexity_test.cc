@@ -1,5 +1,7 @@
 // adder perplexity against the float64 oracle's value for the embedded model's held-out text.
 
+#include <fstream>
+
 #include "cli_fixture.h"
 
 namespace adder::test {
@@ -11,7 +13,7 @@ TEST_F(Perplexity, IsTheOraclesOnTheHeldOutText) {
   need_plugin();
   const auto expected = read_json_file(demo_model() / "expected.json");
   ASSERT_TRUE(expected) << expected.error().to_string();
-  const Json whole = json({"perplexity", "-m", demo_model(), "-f", demo_model() / "heldout.txt"});
+  const Json whole = json({"perplexity", demo_model(), "-f", demo_model() / "heldout.txt", "--dtype", "f32"});
   EXPECT_EQ(whole.at("tokens"), expected->at("tokens"));
   EXPECT_NEAR(whole.at("perplexity").get<double>(), expected->at("perplexity").get<double>(), 0.0005);
   EXPECT_NEAR(whole.at("nll").get<double>(), expected->at("nll").get<double>(), 1e-5);
@@ -34,8 +36,8 @@ TEST_F(Perplexity, NarrowWeightsCostLittle) {
 
 TEST_F(Perplexity, ShortWindowsPredictWorse) {
   need_plugin();
-  const Json windows =
-      json({"perplexity", "-m", demo_model(), "-f", demo_model() / "heldout.txt", "--context", "256"});
+  const Json windows = json(
+      {"perplexity", "-m", demo_model(), "-f", demo_model() / "heldout.txt", "--dtype", "f32", "-c", "256"});
   EXPECT_GT(windows.at("perplexity").get<double>(),
             51.5);  // README of the model: 3.94 nats with training's windows
   EXPECT_LT(windows.at("perplexity").get<double>(), 56);
@@ -43,6 +45,10 @@ TEST_F(Perplexity, ShortWindowsPredictWorse) {
 
 TEST_F(Perplexity, NoTextIsAnError) {
   need_plugin();
+  if (IsSkipped()) return;
+  std::ofstream(in_folder("empty.txt"));
+  expect_failure(adder({"perplexity", "-m", demo_model(), "-f", in_folder("empty.txt")}), 1,
+                 "empty.txt: there is no text to score");
   expect_failure(adder({"perplexity", "-m", demo_model(), "-f", in_folder("missing.txt")}), 1, "missing.txt");
   expect_failure(adder({"perplexity", "-m", demo_model()}), 2, "--file");
 }

@@ -28,8 +28,8 @@ double sum_of(const Json& run, const std::string& field) {
 TEST_F(Profile, NamesEveryPartAndWritesATrace) {
   need_plugin();
   const std::string trace_file = in_folder("trace.json");
-  const Json report = json(
-      {"profile", "-m", golden("hf-tiny"), "-p", "16", "-n", "4", "-r", "1", "--ops", "--trace", trace_file});
+  const Json report = json({"profile", "-m", golden("hf-tiny"), "--dtype", "f32", "-p", "16", "-n", "4", "-r",
+                            "1", "--ops", "--trace", trace_file});
   ASSERT_EQ(report.at("runs").size(), 2u);
   const Json& decode = report.at("runs").at(0);
   const Json& prefill = report.at("runs").at(1);
@@ -60,19 +60,23 @@ TEST_F(Profile, NamesEveryPartAndWritesATrace) {
 
 TEST_F(Profile, CountsTheWorkOfProducts) {
   need_plugin();
-  const Json report = json({"profile", "-m", golden("hf-tiny"), "-p", "0", "-n", "4", "-r", "1"});
+  const Json report =
+      json({"profile", "-m", golden("hf-tiny"), "--dtype", "f32", "-p", "0", "-n", "4", "-r", "1"});
   ASSERT_EQ(report.at("runs").size(), 1u);
   const auto config = read_json_file(golden("hf-tiny") / "config.json");
   ASSERT_TRUE(config);
   const auto layers = config->at("num_hidden_layers").get<double>();
   const auto d = config->at("hidden_size").get<double>();
   const double inner = d * config->at("expand").get<double>();
+  int found = 0;
   for (const Json& row : report.at("runs").at(0).at("parts")) {
     if (row.at("part") != "mixer/out_proj") continue;
+    ++found;
     EXPECT_EQ(row.at("runs").get<double>(), layers);
     EXPECT_EQ(row.at("flops").get<double>(), 2 * layers * d * inner);
     EXPECT_EQ(row.at("bytes").get<double>(), 4 * layers * (d * inner + d + inner));
   }
+  EXPECT_EQ(found, 1) << report.dump();
 }
 
 TEST_F(Profile, RefusesAPromptOfSeveralPieces) {

@@ -23,8 +23,8 @@ TEST_F(Scale, GreedyTokensOf130M) {
                                {})
                            .wait();
   ASSERT_EQ(made.exit_code, 0) << made.err;
-  const Json result = json({"generate", "-m", in_folder("model"), "--temp", "0", "--ignore-eos", "-n", "64",
-                            "--ids", joined(facts->at("prompt").get<Ids>())});
+  const Json result = json({"generate", "-m", in_folder("model"), "--dtype", "f32", "--temp", "0",
+                            "--ignore-eos", "-n", "64", "--ids", joined(facts->at("prompt").get<Ids>())});
   EXPECT_EQ(result.at("ids").get<Ids>(), facts->at("greedy_tokens").get<Ids>());
 }
 

@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
+#include <limits>
+#include <thread>
 
 #include "engine_fixture.h"
 
@@ -53,6 +57,7 @@ TEST_F(Decode, StateIsUpdatedInPlace) {
     ASSIGN_OK(const State zero, e.zero_state());
     ASSIGN_OK(const pjrt::CompiledMemoryStats stats, program->executable.memory_stats());
     EXPECT_GE(stats.aliased, zero.bytes()) << "the whole state lives in donated arguments";
+    EXPECT_LT(stats.temporaries, zero.bytes()) << "and is copied nowhere";
   }
 }
 
@@ -88,6 +93,138 @@ TEST_F(Decode, BlockLengthDoesNotChangeTokens) {
     generate(e, {1, 2, 3}, sampling, 40, 5, &blocks_of_5);
     EXPECT_EQ(blocks_of_32.size(), 40u);
     EXPECT_EQ(blocks_of_32, blocks_of_5);
+  }
+}
+
+/// A generation's tokens and how many device calls it took.
+struct Generated {
+  Rows tokens;
+  std::int64_t executions = 0;
+};
+void run(const Engine& e, const Rows& prompts, const GenerationOptions& options, Generated* out) {
+  ASSIGN_OK(State zero, e.zero_state(static_cast<std::int64_t>(prompts.size())));
+  Session session(e, std::move(zero));
+  Rows heads = prompts;
+  for (Ids& head : heads) head.pop_back();
+  ASSERT_OK(session.extend(heads));
+  ASSIGN_OK(Generation generation, Generation::start(session, prompts, options));
+  out->tokens.assign(prompts.size(), {});
+  const pjrt::StatsSnapshot before = e.client().stats();
+  while (true) {
+    ASSIGN_OK(const auto block, generation.next());
+    if (!block) break;
+    for (std::size_t b = 0; b < prompts.size(); ++b)
+      out->tokens[b].insert(out->tokens[b].end(), block->tokens[b].begin(), block->tokens[b].end());
+  }
+  const pjrt::StatsSnapshot during = e.client().stats() - before;
+  out->executions = during.executions;
+  EXPECT_EQ(during.host_to_device, 0);
+}
+
+// With loops that may end early and without; calls of any length, of one step, and of as many as there are.
+TEST_F(Decode, CallsThatAdaptChangeNoTokens) {
+  using Seconds = std::chrono::duration<double>;
+  const Rows prompts{{1, 2, 3}, {4}, {5, 6}};
+  GenerationOptions options{
+      .sampling = {{.temperature = 0}, {.temperature = 1.1, .seed = 42}, {.temperature = 0}},
+      .stop_ids = {},
+      .max_tokens = {37, 130, 1},
+      .block = 64};
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    const Engine& e = engine(plugin, golden_dir("hf-tiny"));
+    options.longest_call = {};
+    options.open_loops = {};
+    options.stop_ids = {};
+    Generated fixed;
+    run(e, prompts, options, &fixed);
+    ASSERT_EQ(fixed.tokens[1].size(), 130u);
+    EXPECT_EQ(fixed.executions, 3);
+    for (const bool open : {true, false}) {
+      SCOPED_TRACE(open);
+      options.open_loops = open;
+      Generated shortest, longest, forced;
+      options.longest_call = Seconds(1e-12);
+      run(e, prompts, options, &shortest);
+      EXPECT_EQ(shortest.tokens, fixed.tokens);
+      // Until the first speed is known two calls are under way; then every call makes one step.
+      EXPECT_EQ(shortest.executions, open ? 130 : 4);
+      options.longest_call = Seconds(1e12);
+      run(e, prompts, options, &longest);
+      EXPECT_EQ(longest.tokens, fixed.tokens);
+      EXPECT_LE(longest.executions, 4);
+      options.longest_call = Seconds(std::numeric_limits<double>::infinity());
+      run(e, prompts, options, &forced);
+      EXPECT_EQ(forced.tokens, fixed.tokens);
+      EXPECT_EQ(forced.executions, 3);
+    }
+    // A stop id ends the loop early too, and the row as it would.
+    options.open_loops = true;
+    options.stop_ids = {fixed.tokens[1][20]};
+    Generated stopped;
+    run(e, prompts, options, &stopped);
+    const auto end = std::find(fixed.tokens[1].begin(), fixed.tokens[1].end(), options.stop_ids[0]);
+    EXPECT_EQ(stopped.tokens[1], Ids(fixed.tokens[1].begin(), end + 1));
+  }
+}
+
+TEST_F(Decode, OneTokenIsNotABlock) {
+  const Engine& e = engine(golden_dir("hf-tiny"));
+  GenerationOptions options{.sampling = {{.temperature = 0}},
+                            .stop_ids = {},
+                            .max_tokens = {1},
+                            .block = 64,
+                            .longest_call = std::chrono::duration<double>(0.25),
+                            .open_loops = false};
+  EXPECT_EQ(decode_spec(e, options).steps, 1);
+  options.max_tokens = {20};
+  EXPECT_EQ(decode_spec(e, options).steps, 16);
+  options.max_tokens = {100};
+  EXPECT_EQ(decode_spec(e, options).steps, 64);
+  options.open_loops = true;  // ends by itself
+  EXPECT_TRUE(decode_spec(e, options).open);
+  EXPECT_EQ(decode_spec(e, options).steps, 64);
+  options.longest_call = {};  // exactly what is asked for
+  options.max_tokens = {1};
+  EXPECT_EQ(decode_spec(e, options), (DecodeSpec{.batch = 1, .steps = 64, .sampler = {}}));
+  EXPECT_EQ(block_lengths(64, false), (std::vector<std::int64_t>{64, 16, 4, 1}));
+  EXPECT_EQ(block_lengths(5, false), (std::vector<std::int64_t>{5, 4, 1}));
+  EXPECT_EQ(block_lengths(10, true), (std::vector<std::int64_t>{10, 8, 4, 2, 1}));
+  EXPECT_EQ(block_lengths(1, true), (std::vector<std::int64_t>{1}));
+}
+
+// What was asked for while a prompt is absorbed is heard between its pieces, which are not all enqueued
+// first.
+TEST_F(Decode, APromptCanBeInterrupted) {
+  for (const std::string& plugin : plugins()) {
+    SCOPED_TRACE(plugin);
+    const Engine& e = engine(plugin, golden_dir("hf-tiny"));
+    const Rows rows{Ids(40 * 2048, 3)};
+    ASSIGN_OK(State zero, e.zero_state());
+    Session session(e, std::move(zero));
+    std::atomic<bool> cancel{true};
+    const Status at_once = session.extend(rows, &cancel);
+    ASSERT_FALSE(at_once);
+    EXPECT_EQ(at_once.error().code, ErrorCode::cancelled);
+    EXPECT_EQ(session.state().positions[0], 0);
+
+    cancel = false;
+    const std::int64_t before = e.client().stats().executions;
+    std::thread watcher([&] {
+      while (e.client().stats().executions < before + 2) std::this_thread::yield();
+      cancel = true;
+    });
+    const Status later = session.extend(rows, &cancel);
+    watcher.join();
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().code, ErrorCode::cancelled);
+    const std::int64_t absorbed = session.state().positions[0];
+    EXPECT_GE(absorbed, 2 * 2048);
+    EXPECT_LT(absorbed, 40 * 2048);
+    EXPECT_NE(later.error().message.find("of 81920 tokens"), std::string::npos) << later.error().message;
+    // What was absorbed counts: the state is that of so many tokens.
+    ASSERT_OK(session.extend(Rows{{1}}));
+    EXPECT_EQ(session.state().positions[0], absorbed + 1);
   }
 }
 
@@ -169,6 +306,9 @@ TEST_F(Decode, BadRequestsAreRefused) {
   GenerationOptions bad = good;
   bad.sampling[0].top_p = 2;
   refused({{1}}, bad, "top_p");
+  bad = good;
+  bad.longest_call = std::chrono::duration<double>(0);
+  refused({{1}}, bad, "longest_call");
   bad = good;
   bad.block = 0;
   refused({{1}}, bad, "block");

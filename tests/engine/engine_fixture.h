@@ -44,6 +44,15 @@ class Golden {
   std::unique_ptr<checkpoint::SafetensorsFile> file_;
 };
 
+/// A tensor of a checkpoint to be changed and written again.
+struct OwnedTensor {
+  checkpoint::TensorView view;
+  std::vector<float> values;
+};
+/// Every tensor of a checkpoint in float32, under canonical names.
+std::vector<OwnedTensor> tensors_of(const checkpoint::Checkpoint& source);
+void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& tensors);
+
 class EngineTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -53,7 +62,7 @@ class EngineTest : public ::testing::Test {
   /// Opened and loaded; lives as long as the process. Fails the test and throws where it cannot be opened.
   /// With graphs as EngineOptions::policy asks for.
   static Engine& engine(const std::string& plugin, const std::filesystem::path& model,
-                        const std::string& policy = {});
+                        DType weights = DType::f32, const std::string& policy = {});
   /// The first plugin, for laws that do not depend on it.
   static Engine& engine(const std::filesystem::path& model) { return engine(plugins().front(), model); }
 };

@@ -15,32 +15,6 @@ namespace {
 using adder::testing::TempDirectory;
 using adder::testing::write_file;
 
-struct OwnedTensor {
-  checkpoint::TensorView view;
-  std::vector<float> values;
-};
-
-/// Every tensor of a checkpoint in float32, under canonical names.
-std::vector<OwnedTensor> tensors_of(const checkpoint::Checkpoint& source) {
-  std::vector<OwnedTensor> out;
-  for (const auto& [spec, view] : source.entries()) {
-    OwnedTensor t{{.name = spec.name, .shape = {DType::f32, view.shape.dims}, .bytes = {}, .file = {}}, {}};
-    t.values.resize(static_cast<std::size_t>(view.shape.elements()));
-    EXPECT_TRUE(checkpoint::read_as_f32(view, t.values));
-    out.push_back(std::move(t));
-  }
-  return out;
-}
-
-void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& tensors) {
-  std::vector<checkpoint::TensorView> views;
-  for (OwnedTensor& t : tensors) {
-    t.view.bytes = std::as_bytes(std::span(t.values));
-    views.push_back(t.view);
-  }
-  EXPECT_TRUE(checkpoint::write_safetensors(path, views));
-}
-
 AllOutputs forward(const Engine& engine, const Ids& ids) {
   AllOutputs out;
   const auto run = [&] {

@@ -1,12 +1,12 @@
-// Every way to spell a product gives the product, on every plugin; what is measured is remembered.
+// Every way to spell a product gives the product, on every plugin.
+
+#include <gmock/gmock.h>
 
 #include <cmath>
-#include <fstream>
 #include <random>
 
 #include "../op/op_fixture.h"
 #include "base/half.h"
-#include "base/testing.h"
 #include "engine/platform.h"
 #include "engine/tuning.h"
 #include "engine_fixture.h"
@@ -15,7 +15,6 @@
 namespace adder::engine {
 namespace {
 
-using adder::testing::TempDirectory;
 using model::Matrix;
 using op::Tensor;
 
@@ -109,6 +108,16 @@ TEST_F(Products, SpellingsThatExpandWeightsBeforeTheLoopAreFound) {
   }
 }
 
+// A graph that cannot be built is an error, not an exception that leaves the room.
+TEST_F(Products, AWrongGraphIsAnErrorOfTuning) {
+  const auto& client = clients().front().second;
+  const model::Spelling parts = *model::find_spelling(DType::f32, "parts4");
+  const auto result = expands_weights(client, {}, parts, {DType::f32, {7, 5}}, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::internal);
+  EXPECT_THAT(result.error().message, testing::StartsWith("building a loop of products: "));
+}
+
 TEST_F(Products, Int8WithoutQuantisedActivationsIsBfloat16ByTheIntegers) {
   const model::Policy policy;
   for (const std::int64_t rows : {1, 3}) {
@@ -169,37 +178,6 @@ TEST(Policy, ChangesAreRowsAndFieldsInOrder) {
   }
 }
 
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-TEST_F(Products, TuningMeasuresOnceAndRemembers) {
-  const TempDirectory folder;
-  ModelSpec spec;
-  spec.config = {.d_model = 320, .n_layer = 2, .d_state = 16, .head_dim = 32, .n_heads = 20};
-  spec.config.vocab_rows = spec.config.vocab_size = 1024;
-  spec.policy = platform_policy("cpu").model;
-  for (const auto& [plugin, client] : clients()) {
-    for (const DType dtype : {DType::f32, DType::s8}) {
-      SCOPED_TRACE(plugin);
-      spec.weight_dtype = dtype;
-      ASSIGN_OK(const model::SpellingChoice first,
-                tune(client, client.default_device(), spec, {}, folder.path(), null_log()));
-      EXPECT_EQ(first.size(), dtype == DType::f32 ? 4U : 1U);  // the head alone has 256 KiB in int8
-      const std::string written = text_of(folder.path() / "tuning.json");
-      ASSIGN_OK(const model::SpellingChoice second,
-                tune(client, client.default_device(), spec, {}, folder.path(), null_log()));
-      EXPECT_EQ(text_of(folder.path() / "tuning.json"), written);
-      ASSERT_EQ(second.size(), first.size());
-      for (const auto& [product, spelling] : first) EXPECT_EQ(second.at(product).name, spelling.name);
-    }
-  }
-  const TuningFile file(folder.path());
-  ASSERT_EQ(file.entries().size(), 5 * clients().size());
-  for (const TunedProduct& e : file.entries()) EXPECT_TRUE(e.microseconds.count(e.chosen)) << e.product;
-}
-
 TEST_F(Products, CompileFlagsAreThoseThatThePluginKnows) {
   hlo::Module module("one");
   module.main().finish({{"out", hlo::constant(module.main(), DType::s32, 1)}});
@@ -210,24 +188,6 @@ TEST_F(Products, CompileFlagsAreThoseThatThePluginKnows) {
     ASSERT_OK(client.compile(module.text(), options));
     options.flags["xla_cpu_no_such_flag"] = true;
     EXPECT_FALSE(client.compile(module.text(), options)) << "then asking is no way to find out";
-  }
-}
-
-TEST(TuningFile, ADamagedFileHoldsNothingAndIsReplaced) {
-  const TempDirectory folder;
-  ASSERT_OK(TuningFile(folder.path() / "not" / "there").save());
-  for (const char* text :
-       {"", "[]", "{\"version\":2,\"entries\":[]}", "{\"version\":1,\"entries\":[1,{}]}"}) {
-    std::ofstream(folder.path() / "tuning.json") << text;
-    TuningFile file(folder.path());
-    EXPECT_TRUE(file.entries().empty()) << text;
-    file.put({"c", "d", "p", "plain", {{"plain", 1.5}}});
-    file.put({"c", "d", "p", "parts4", {{"parts4", 1.0}}});
-    ASSERT_OK(file.save());
-    const TuningFile again(folder.path());
-    ASSERT_EQ(again.entries().size(), 1U);
-    EXPECT_EQ(again.find("c", "p")->chosen, "parts4");
-    EXPECT_EQ(again.find("other", "p"), nullptr);
   }
 }
 

@@ -2,8 +2,11 @@
 
 #include "engine/sampler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "../op/op_fixture.h"
@@ -268,6 +271,37 @@ TEST(SamplerOptions, OutOfRangeIsNamed) {
   rejected({.top_p = 1.5}, "top_p");
   rejected({.min_p = -0.1}, "min_p");
   rejected({.repetition_penalty = 0}, "repetition_penalty");
+}
+
+// What would overflow or vanish in float32, or make a logit do so, is refused by option, value and range.
+TEST(SamplerOptions, EdgesOfFloat32AreRefused) {
+  const auto message = [](SamplingOptions o) {
+    const Status status = validate(o);
+    return status ? std::string() : status.error().message;
+  };
+  for (const double tiny : {1e-45, 2e-38, 1.17e-38, 1e-31, 5e-324}) {
+    EXPECT_EQ(message({.temperature = tiny}),
+              fmt::format("temperature is {}, expected 0 (greedy) or [1e-30, 1e+30]", tiny));
+    EXPECT_EQ(message({.repetition_penalty = tiny}),
+              fmt::format("repetition_penalty is {}, expected [1e-06, 1000000]", tiny));
+    // These only become 0, or nothing at all beside 1.
+    EXPECT_EQ(message({.top_p = tiny, .min_p = tiny, .presence_penalty = tiny, .frequency_penalty = -tiny}),
+              "");
+  }
+  for (const double huge : {3.4e38, 3.5e38, 1e300, std::numeric_limits<double>::infinity()}) {
+    EXPECT_NE(message({.temperature = huge}), "");
+    EXPECT_NE(message({.repetition_penalty = huge}), "");
+    EXPECT_NE(message({.presence_penalty = -huge}), "");
+    EXPECT_NE(message({.frequency_penalty = huge}), "");
+  }
+  const double nan = std::nan("");
+  for (const SamplingOptions& o :
+       {SamplingOptions{.temperature = nan}, SamplingOptions{.top_p = nan}, SamplingOptions{.min_p = nan},
+        SamplingOptions{.repetition_penalty = nan}, SamplingOptions{.presence_penalty = nan},
+        SamplingOptions{.frequency_penalty = nan}})
+    EXPECT_NE(message(o), "");
+  EXPECT_EQ(message({.temperature = 1e-30, .repetition_penalty = 1e-6}), "");
+  EXPECT_EQ(message({.temperature = 1e30, .repetition_penalty = 1e6}), "");
 }
 
 }  // namespace

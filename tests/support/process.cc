@@ -75,6 +75,16 @@ bool Process::wait_for_output(std::chrono::seconds patience) {
   return false;
 }
 
+bool Process::wait_for_error(const std::string& text, std::chrono::seconds patience) {
+  const auto deadline = Clock::now() + patience;
+  while (Clock::now() < deadline) {
+    if (read_file(folder_.path() / "err").find(text) != std::string::npos) return true;
+    if (ended()) return false;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return false;
+}
+
 Outcome Process::wait(std::chrono::seconds patience) {
   const auto deadline = Clock::now() + patience;
   while (!ended()) {

@@ -30,14 +30,16 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void send(int signal) const;
+  /// Whether it is over, without waiting.
+  bool ended();
   /// Waits until it has written to stdout; false if it ended, or the patience did, before that.
   bool wait_for_output(std::chrono::seconds patience);
+  /// Waits until `text` is in what it wrote to stderr; false as above.
+  bool wait_for_error(const std::string& text, std::chrono::seconds patience);
   /// Waits for its end; kills it when the patience is over.
   Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
 
  private:
-  bool ended();
-
   TemporaryFolder folder_;
   pid_t pid_ = -1;
   int status_ = 0;

@@ -24,7 +24,7 @@ need_configured() {
   need_rust
   need_plugins build
   link_plugins "$tree"
-  wanted="$(cksum <"$root/CMakePresets.json") $(header_dir) $cargo"
+  wanted="$(cksum <"$root/CMakePresets.json") $(header_dir) $(default_plugin_dir) $cargo"
   [[ -f $tree/build.ninja && $(cat "$tree/.configured" 2>/dev/null) == "$wanted" ]] && return
   configure "$preset"
   echo "$wanted" >"$tree/.configured"
@@ -35,7 +35,7 @@ configure() {
   ! command -v ccache >/dev/null || launcher=ccache
   begin "configuring build/$1" "all of it is in build/logs/configure-$1.log; a broken tree is mended by ./x clean"
   cmake -S "$root" --preset "$1" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" -DADDER_PJRT_INCLUDE="$(header_dir)" \
-    -DADDER_CARGO="$cargo" >"$(log_file "configure-$1")" 2>&1 || show_log "configure-$1"
+    -DADDER_PLUGIN_DIR="$(default_plugin_dir)" -DADDER_CARGO="$cargo" >"$(log_file "configure-$1")" 2>&1 || show_log "configure-$1"
 }
 
 # Programs look for "plugins" beside themselves, so every tree's bin gets a link to the one copy.

@@ -5,7 +5,7 @@
 build_packages=(
   g++:g++ cmake:cmake ninja-build:ninja ccache:ccache git:git pkg-config:pkg-config ca-certificates
   python3 python3-venv nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libexpected-dev
-  libzip-dev libcurl4-openssl-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
+  libzip-dev libxxhash-dev libcurl4-openssl-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
 )
 test_packages=(gnuplot-nox:gnuplot)  # draws the figures of adder bench --suite paper
 format_packages=(clang-format-16:clang-format-16)
@@ -68,10 +68,20 @@ install_packages() {
       "as root: $by_hand"
   fi
   command -v apt-get >/dev/null || die "these packages are missing: $*" "there is no apt-get here: install them by hand"
+  announce_packages "$@"
   update_package_lists
   begin "installing Debian packages: $*" "by hand, as root: $by_hand"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" \
     </dev/null >"$(log_file apt-install)" 2>&1 || show_log apt-install
+}
+
+# Says what apt-get is about to do to the machine, and on a terminal leaves time to stop it.
+announce_packages() {
+  say "missing Debian packages, which apt-get will install now$( ((EUID == 0)) || echo ', through sudo'): $*"
+  say "nothing else on this machine is changed: what is built goes to build/, downloaded wheels to ${cache%/wheels}"
+  [[ -t 2 ]] || return 0
+  say "in 5 seconds; Ctrl-C stops it"
+  sleep 5
 }
 
 lists_updated=""

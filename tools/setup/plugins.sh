@@ -27,22 +27,23 @@ need_test_python() {
   cp "$lock" "$stamp"
 }
 
-# locked_wheels build|tests: prints "name hash requirement" for this machine's lines; tests include build.
+# locked_wheels LOCK [build]: prints "name hash requirement" for this machine's lines; with "build" only for those
+# that the build needs.
 locked_wheels() {
   local line machine
   machine=$(uname -m)
   while IFS= read -r line; do
     [[ $line == *"platform_machine == \"$machine\""* ]] || continue
-    [[ $1 == tests || $line == *"# build" ]] || continue
-    [[ $line =~ ^([a-z0-9-]+)==.*--hash=sha256:([0-9a-f]{64}) ]] || die "plugins.lock: cannot read: $line"
+    [[ ${2:-} != build || $line == *"# build" ]] || continue
+    [[ $line =~ ^([a-z0-9-]+)==.*--hash=sha256:([0-9a-f]{64}) ]] || die "$1: cannot read: $line"
     echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]} ${line%%#*}"
-  done <"$root/tools/setup/plugins.lock"
+  done <"$root/tools/setup/$1"
 }
 
 # need_plugins build|tests
 need_plugins() {
   local name hash requirement wheels
-  wheels=$(locked_wheels "$1")
+  wheels=$(locked_wheels plugins.lock "$1")
   [[ -n $wheels ]] || die "no PJRT plugin is pinned for $(uname -m)" "tools/setup/plugins.lock lists what there is"
   while read -r name hash requirement; do
     [[ $(cat "$root/build/plugins/$name/.sha256" 2>/dev/null) == "$hash" ]] || fetch_plugin "$name" "$hash" "$requirement"
@@ -58,24 +59,29 @@ cached_wheel() {
   return 0
 }
 
+# need_wheel NAME HASH REQUIREMENT: cached_wheel HASH finds it afterwards.
+need_wheel() {
+  [[ -z $(cached_wheel "$2") ]] || return 0
+  download_wheel "$1" "$2" "$3"
+  [[ -n $(cached_wheel "$2") ]] || die "$1: the downloaded wheel does not have the pinned hash $2" "try again; then check the lock file"
+}
+
 fetch_plugin() {
-  local name=$1 hash=$2 requirement=$3 wheel
-  wheel=$(cached_wheel "$hash")
-  [[ -n $wheel ]] || download_wheel "$name" "$hash" "$requirement"
-  wheel=$(cached_wheel "$hash")
-  [[ -n $wheel ]] || die "$name: the downloaded wheel does not have the pinned hash $hash" "try again; then check plugins.lock"
-  unpack_wheel "$wheel" "$name" "$hash"
+  need_wheel "$@"
+  unpack_wheel "$(cached_wheel "$2")" "$1" "$2"
 }
 
 download_wheel() {
   local name=$1 hash=$2 requirement=$3 work
+  local -a pip_tags=()
+  [[ $name != libtpu ]] || pip_tags=(--python-version 3.11)  # as the lock has it, whatever runs here
   need_venv
   mkdir -p "$cache"
   work=$(mktemp -d "$cache/.download.XXXXXX")
-  begin "downloading $name (about 60 MB, once)" \
+  begin "downloading $name (40 to 140 MB, once)" \
     "pip's settings come from its environment (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT ...)"
   echo "$requirement" >"$work/requirement.txt"
-  quiet_pip download --require-hashes --no-deps --only-binary=:all: -r "$work/requirement.txt" -d "$work" </dev/null ||
+  quiet_pip download --require-hashes --no-deps --only-binary=:all: "${pip_tags[@]}" -r "$work/requirement.txt" -d "$work" </dev/null ||
     { rm -rf "$work"; die "pip could not download $name" "$hint"; }
   rm -rf "${cache:?}/$hash" "$work/requirement.txt"
   mv -T "$work" "$cache/$hash"
@@ -99,8 +105,15 @@ plugin_paths() {
   local name paths=""
   while read -r name _; do
     paths+=:$(find "$root/build/plugins/$name" -name '*.so' -size +10M | sort | head -1)
-  done < <(locked_wheels tests)
+  done < <(locked_wheels plugins.lock)
   echo "${paths#:}"
+}
+
+# default_plugin_dir: the unpacked wheel of the plugin that is installed with the program.
+default_plugin_dir() {
+  local name
+  read -r name _ < <(locked_wheels build)
+  echo "$root/build/plugins/$name"
 }
 
 # header_dir: where pjrt_c_api.h is.

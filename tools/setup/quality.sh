@@ -70,24 +70,25 @@ in_compile_commands() {
 }
 
 cmd_fuzz() {
-  local seconds=60 jobs=1 target names=" "
-  local -a targets=()
+  local seconds=60 jobs=1 target
+  local -a names=() targets=()
   while (($#)); do
     case $1 in
       --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
       --seconds=*) seconds=${1#*=}; shift ;;
       --jobs) jobs=${2:?--jobs needs a number}; shift 2 ;;
       --jobs=*) jobs=${1#*=}; shift ;;
-      *) names+="$1 "; shift ;;
+      *) names+=("$1"); shift ;;
     esac
   done
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "--seconds needs a number, not '$seconds'"
   [[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs needs a number, not '$jobs'"
+  check_fuzz_names "${names[@]}"
   need_configured fuzz
   compile fuzz fuzz/all
   for target in "$root"/build/fuzz/bin/*fuzz*; do
     [[ -x $target && -f $target ]] || continue
-    [[ $names == " " || $names == *" ${target##*/} "* ]] || continue
+    ((${#names[@]} == 0)) || [[ " ${names[*]} " == *" ${target##*/} "* ]] || continue
     targets+=("$target")
   done
   ((${#targets[@]})) ||
@@ -97,6 +98,15 @@ cmd_fuzz() {
   else
     fuzz_several "$jobs" "$seconds" "${targets[@]}"
   fi
+}
+
+# check_fuzz_names NAME...: fails if one is no target, before anything is built.
+check_fuzz_names() {
+  local name known
+  known=$(sed -n 's/^adder_fuzz(\([a-z_]*\).*/\1/p' "$root/fuzz/CMakeLists.txt" | tr '\n' ' ')
+  for name; do
+    [[ " $known" == *" $name "* ]] || die "there is no fuzz target '$name'" "targets: ${known% }"
+  done
 }
 
 # fuzz_one PROGRAM SECONDS: grows build/fuzz/corpus/<name>, starting from the tracked fuzz/corpus/<name>.
