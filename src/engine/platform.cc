@@ -60,6 +60,12 @@ std::vector<PlatformPolicy> make_table() {
                  .ring_windows = true,
                  .padded_windows = true,
                  .scan = {.joined = true}}},
+      // By counting alone: a tenth fewer operations a step, no copies; the bytes are the least with any row.
+      {.platforms = {"tpu"},
+       .client_options = {},
+       .compile_flags = {},
+       .model =
+           {.spelling = {}, .otherwise = {}, .norm_after_product = true, .ring_windows = true, .scan = {}}},
   };
 }
 

@@ -34,7 +34,8 @@ std::filesystem::path source_dir() {
 }  // namespace
 
 Golden::Golden(const std::string& name) {
-  auto file = checkpoint::SafetensorsFile::open(source_dir() / "tests/goldens" / name / "expected.safetensors");
+  auto file =
+      checkpoint::SafetensorsFile::open(source_dir() / "tests/goldens" / name / "expected.safetensors");
   if (!file) throw std::runtime_error(file.error().to_string());
   file_ = *std::move(file);
 }
@@ -92,9 +93,7 @@ void EngineTest::SetUp() {
 std::filesystem::path EngineTest::golden_dir(const std::string& name) {
   return source_dir() / "tests/goldens" / name;
 }
-std::filesystem::path EngineTest::demo_dir() {
-  return source_dir() / "models/austen-3.6m";
-}
+std::filesystem::path EngineTest::demo_dir() { return source_dir() / "models/austen-3.6m"; }
 std::filesystem::path EngineTest::demo_dir() { return source_dir() / "models/austen-3.6m"; }
 
 namespace {
@@ -129,8 +128,12 @@ Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::pat
                            const std::string& policy) {
   const auto key = std::make_pair(plugin, model.string() + " " + std::string(name(weights)) + " " + policy);
   if (auto found = engine_cache().find(key); found != engine_cache().end()) return found->second;
-  auto made = Engine::open(
-      {.model = model, .plugin = plugin, .weight_dtype = weights, .policy = policy, .dump_hlo = {}, .cache_dir = cache_dir()});
+  auto made = Engine::open({.model = model,
+                            .plugin = plugin,
+                            .weight_dtype = weights,
+                            .policy = policy,
+                            .dump_hlo = {},
+                            .cache_dir = cache_dir()});
   if (!made) throw std::runtime_error(made.error().to_string());
   if (auto loaded = made->load(); !loaded) throw std::runtime_error(loaded.error().to_string());
   return engine_cache().emplace(key, *std::move(made)).first->second;

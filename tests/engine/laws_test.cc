@@ -116,14 +116,18 @@ TEST_F(StateLaws, Batch) {
   });
 }
 
-TEST_F(StateLaws, RowsOfABatchGenerateAsAlone) {
+struct StateLawsAs : StateLaws, testing::WithParamInterface<const char*> {};
+// As CUDA's row writes graphs the windows are rings while a block runs, each row's at its own place.
+INSTANTIATE_TEST_SUITE_P(Policies, StateLawsAs, testing::Values("", "cuda"));
+
+TEST_P(StateLawsAs, RowsOfABatchGenerateAsAlone) {
   const std::vector<SamplingOptions> sampling{
       {.temperature = 0}, {.temperature = 0.9, .seed = 3}, {.temperature = 1.2, .top_k = 0, .seed = 4}};
   const std::int64_t lengths[] = {20, 33, 7};
   const Rows prompts{{7, 300, 2, 450, 51, 6}, {8, 9}, Ids(30, 77)};
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
-    const Engine& e = engine(plugin, golden_dir("hf-tiny"));
+    const Engine& e = engine(plugin, golden_dir("hf-tiny"), GetParam());
     ASSIGN_OK(State zero, e.zero_state(3));
     Session session(e, std::move(zero));
     Rows heads = prompts;

@@ -82,22 +82,24 @@ TEST_P(Parity, GreedyTokensAreEqual) {
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
     Ids tokens;
-    generate(parity_engine(plugin), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16,
-             &tokens);
+    generate(parity_engine(plugin), golden.ids("greedy_prompt"), {.temperature = 0}, 64, 16, &tokens);
     EXPECT_EQ(tokens, golden.ids("greedy_tokens"));
   }
+}
+
+std::string parity_name(const testing::TestParamInfo<Parity::ParamType>& info) {
+  std::string name = std::get<0>(info.param);
+  const std::string policy = std::get<1>(info.param);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return policy.empty() ? name : name + "_as_" + policy;
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Parity,
                          testing::Combine(testing::Values("hf-tiny", "grouped-sharded-bf16-tiny",
                                                           "limits-bias-tiny", "odd-shapes-f16-tiny",
                                                           "mamba-ssm-tiny"),
-                                          testing::Values("", "plain", "cuda")),
-                         [](const auto& info) {
-                           std::string name = std::get<0>(info.param), policy = std::get<1>(info.param);
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return policy.empty() ? name : name + "_as_" + policy;
-                         });
+                                          testing::Values("", "plain", "cuda", "tpu")),
+                         parity_name);
 
 struct Demo : EngineTest {};
 
