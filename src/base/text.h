@@ -11,8 +11,8 @@ namespace adder {
 /// `kept`.
 std::string printable(std::string_view text, std::string_view kept = "");
 
-/// A JSON document (base/json.h) as text, on one line or indented. Never throws: bytes of strings that are not
-/// UTF-8, such as those of a path, become U+FFFD.
+/// A JSON document (base/json.h) as text, on one line or indented. Never throws: bytes of strings that are
+/// not UTF-8, such as those of a path, become U+FFFD.
 template <class AnyJson>
 std::string to_text(const AnyJson& json, int indent = -1) {
   return json.dump(indent, ' ', false, AnyJson::error_handler_t::replace);

@@ -37,8 +37,8 @@ std::string key_of(const Checkpoint& checkpoint) {
   if (files.empty()) return {};
   std::string out = fmt::format("adder-fingerprint {}\nlayout {:016x}\n", kScheme, layout_of(checkpoint));
   for (const MappedFile* file : files)
-    out += fmt::format("file {} {} {} {} {}\n", file->identity().device, file->identity().inode, file->identity().size,
-                       file->identity().modified_ns, file->identity().changed_ns);
+    out += fmt::format("file {} {} {} {} {}\n", file->identity().device, file->identity().inode,
+                       file->identity().size, file->identity().modified_ns, file->identity().changed_ns);
   return out;
 }
 

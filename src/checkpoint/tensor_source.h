@@ -66,7 +66,8 @@ class TensorSource {
   virtual std::shared_ptr<const std::byte> share(const TensorView& /*view*/) const { return nullptr; }
   /// Whether somebody holds bytes that share() gave out.
   virtual bool is_shared() const { return false; }
-  /// The mapped files that all bytes of all views lie in, for telling them from others and for MappedFile::check_unchanged().
+  /// The mapped files that all bytes of all views lie in, for telling them from others and for
+  /// MappedFile::check_unchanged().
   virtual std::vector<const MappedFile*> files() const = 0;
   /// The model's config if the format carries one itself (GGUF), else nullptr: config.json has it.
   virtual const ModelConfig* config() const { return nullptr; }

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
-#include "cli/provenance.h"
 #include "base/files.h"
 #include "cli/outputs.h"
+#include "cli/provenance.h"
 #include "cli/suite_json.h"
 #include "report/report.h"
 

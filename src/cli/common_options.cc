@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "cli/interrupt.h"
 #include "base/files.h"
+#include "cli/interrupt.h"
 #include "hub/cache.h"
 #include "hub/model_id.h"
 
@@ -66,9 +66,10 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
 }
 
 void add_dtype_option(CLI::App& app, std::string& dtype) {
-  app.add_option("--dtype", dtype,
-                 "how weights are kept on the device: f32, bf16, int8 (see `adder quantize`), or auto: as they "
-                 "are stored")
+  app.add_option(
+         "--dtype", dtype,
+         "how weights are kept on the device: f32, bf16, int8 (see `adder quantize`), or auto: as they "
+         "are stored")
       ->check(check_dtype)
       ->type_name("TYPE")
       ->capture_default_str()

@@ -36,7 +36,8 @@ Result<Compiled> read_model(const std::filesystem::path& path, const std::string
   if (path.extension() == ".json") return of_config(path);
   auto checkpoint = checkpoint::Checkpoint::open(path, log);
   if (checkpoint)
-    return Compiled{checkpoint->config(), weight_dtype(dtype).value_or(checkpoint::stored_dtype(*checkpoint))};
+    return Compiled{checkpoint->config(),
+                    weight_dtype(dtype).value_or(checkpoint::stored_dtype(*checkpoint))};
   for (const char* name : {"config.json", "params.json"})
     if (checkpoint.error().code == ErrorCode::not_found && std::filesystem::exists(path / name, ignored))
       return of_config(path / name);

@@ -36,10 +36,10 @@ struct Amount {
 
 /// What `inspect` reports, computed once for both ways of printing.
 struct Findings {
-  std::map<std::string, Amount> stored;  ///< by element type, as the file names it
-  std::int64_t state_bytes = 0;          ///< of one sequence
-  DType own_dtype = DType::f32;          ///< what --dtype auto resolves to
-  std::string tokenizer;                 ///< where it is, or why there is none
+  std::map<std::string, Amount> stored;    ///< by element type, as the file names it
+  std::int64_t state_bytes = 0;            ///< of one sequence
+  DType own_dtype = DType::f32;            ///< what --dtype auto resolves to
+  std::string tokenizer;                   ///< where it is, or why there is none
   std::optional<std::string> fingerprint;  ///< if asked for
   std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };

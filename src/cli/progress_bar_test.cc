@@ -111,7 +111,8 @@ TEST(ProgressBar, SaysNothingOfWhatIsOverAtOnce) {
 }
 
 TEST(RenderProgress, ANarrowTerminalCutsNoNumber) {
-  const std::vector<std::string> whole{"", " 50%", " 50%  51.6 MB of 103 MB", " 50%  51.6 MB of 103 MB, 103 MB/s",
+  const std::vector<std::string> whole{"", " 50%", " 50%  51.6 MB of 103 MB",
+                                       " 50%  51.6 MB of 103 MB, 103 MB/s",
                                        " 50%  51.6 MB of 103 MB, 103 MB/s, 0.5 s left"};
   for (int columns = 0; columns < 120; ++columns) {
     std::string line = render_progress(bytes(51'600'000, 103'200'000, 0.5), columns);

@@ -53,8 +53,7 @@ std::filesystem::path default_cache_dir() {
 
 ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
                      hlo::Precision precision) {
-  ModelSpec spec{
-      .config = config, .policy = platform_policy(platform).model, .weight_dtype = weight_dtype};
+  ModelSpec spec{.config = config, .policy = platform_policy(platform).model, .weight_dtype = weight_dtype};
   spec.policy.precision = precision;
   return spec;
 }
@@ -74,10 +73,10 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   ADDER_TRY(model::Policy policy, choose_policy(client, options));
-  ModelSpec spec{.config = model_config(checkpoint.config()),
-                 .policy = std::move(policy),
-                 .weight_dtype = options.weight_dtype ? *options.weight_dtype
-                                                      : checkpoint::stored_dtype(checkpoint)};
+  ModelSpec spec{
+      .config = model_config(checkpoint.config()),
+      .policy = std::move(policy),
+      .weight_dtype = options.weight_dtype ? *options.weight_dtype : checkpoint::stored_dtype(checkpoint)};
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,
                            .cache = {},
                            .compile = compile_options(client, device),

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/steps.h"
@@ -21,10 +21,10 @@ struct EngineOptions {
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::string policy;  ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
   std::filesystem::path dump_hlo;
-  std::filesystem::path cache_dir;  ///< executable cache; empty: none
+  std::filesystem::path cache_dir;                       ///< executable cache; empty: none
   std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number
-  bool tune = false;                ///< autotune (tuning.h), remembered in cache_dir; needs one
-  bool retune = false;              ///< measure again what is remembered, and for a model of any size
+  bool tune = false;    ///< autotune (tuning.h), remembered in cache_dir; needs one
+  bool retune = false;  ///< measure again what is remembered, and for a model of any size
   /// Asked while autotuning, from any thread; true ends open() with ErrorCode::cancelled.
   std::function<bool()> cancelled = [] { return false; };
   bool verbose_plugin = false;  ///< let the plugin log to stderr

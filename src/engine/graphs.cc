@@ -234,9 +234,9 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
   const auto one_step = [&](Value i, const Values& values) {
     return step(lm, model, spec, w, sampler, stop_ids, carry.counter, i, carry.rebuilt(values)).flatten();
   };
-  Carry done =
-      spec.open ? open_loop(f, spec, carry, f.argument({DType::s32, {}}, {.name = "limit"}), one_step)
-                : carry.rebuilt(fori(f, spec.steps, carry.flatten(), one_step));
+  Carry done = spec.open
+                   ? open_loop(f, spec, carry, f.argument({DType::s32, {}}, {.name = "limit"}), one_step)
+                   : carry.rebuilt(fori(f, spec.steps, carry.flatten(), one_step));
   if (const auto phase = ring_phase(model, done.counter, carry.counter))
     for (model::LayerState<Value>& layer : done.state) layer.conv = model::unrolled(layer.conv, *phase);
   std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};

@@ -356,7 +356,8 @@ class TuningRun {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     log(*t_.options.log, LogLevel::warn,
-        "another adder has been autotuning for {} s: this run goes on with the defaults", t_.options.patience.count());
+        "another adder has been autotuning for {} s: this run goes on with the defaults",
+        t_.options.patience.count());
     return false;
   }
 

@@ -57,7 +57,8 @@ Value row_max_abs(const Policy& policy, Value x, float least) {
     return constant_int(x.function(), DType::s32, pattern, dims);
   };
   const auto magnitude = [&](Value y) { return and_(y, bits(0x7FFFFFFF, y.dims())); };
-  Value largest = reduce_rows(policy, magnitude(bitcast_convert(x, DType::s32)), Reduction::maximum, magnitude);
+  Value largest =
+      reduce_rows(policy, magnitude(bitcast_convert(x, DType::s32)), Reduction::maximum, magnitude);
   return bitcast_convert(maximum(largest, bits(std::bit_cast<std::int32_t>(least), largest.dims())),
                          DType::f32);
 }

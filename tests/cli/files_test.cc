@@ -94,7 +94,8 @@ TEST_F(Files, OneFileForTwoOutputsIsRefused) {
   fs::create_directory_symlink(folder(), in_folder("here"));
   expect_failure(with({"--out", in_folder("o"), "--state-out", in_folder("here/o")}), 2, "--out names too");
   std::ofstream(in_folder("s")) << "a snapshot";
-  expect_failure(with({"--out", in_folder("s"), "--state-in", in_folder("s")}), 2, "is what --state-in reads");
+  expect_failure(with({"--out", in_folder("s"), "--state-in", in_folder("s")}), 2,
+                 "is what --state-in reads");
   std::ofstream(in_folder("ids")) << "1";
   expect_failure(adder({"forward", "-m", golden("hf-tiny"), "--ids-file", in_folder("ids"), "--out",
                         in_folder("o"), "--state-out", in_folder("ids")}),
@@ -120,9 +121,11 @@ TEST_F(Files, OutputsThatCannotBeWrittenAreToldBeforeTheWork) {
   expect_failure(forward({"--out", "/proc/o"}), 1, "--out: /proc/o");
   expect_failure(adder({"profile", "-m", model, "--trace", missing}), 1, "--trace: " + missing);
   expect_failure(adder({"profile", "-m", model, "--trace", folder()}), 1, "found a directory");
-  expect_failure(adder({"bench", "--suite", "paper", "-m", model, "--out", in_folder("file/o")}), 1, "file/o");
+  expect_failure(adder({"bench", "--suite", "paper", "-m", model, "--out", in_folder("file/o")}), 1,
+                 "file/o");
   fs::create_directories(in_folder("dir/suite.json"));
-  expect_failure(adder({"bench", "--suite", "paper", "-m", model, "--out", in_folder("dir")}), 1, "suite.json");
+  expect_failure(adder({"bench", "--suite", "paper", "-m", model, "--out", in_folder("dir")}), 1,
+                 "suite.json");
   fs::create_directories(in_folder("dir2/report.html"));
   expect_failure(adder({"bench", "--report", in_folder("none.json"), "--out", in_folder("dir2")}), 1,
                  "report.html");
@@ -229,7 +232,8 @@ TEST_F(Files, WhatIsInTheExecutableCacheIsNeverABug) {
   need_plugin();
   if (IsSkipped()) return;
   const Process::Environment cache{{"ADDER_CACHE", in_folder("cache")}};
-  const std::vector<std::string> words{"generate", "-m", golden("hf-tiny"), "--ids", "1", "-n", "1", "--json"};
+  const std::vector<std::string> words{"generate", "-m", golden("hf-tiny"), "--ids", "1",
+                                       "-n",       "1",  "--json"};
   const Outcome first = adder(words, cache);
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const std::vector<std::string> programs = names_in(in_folder("cache/executables"));
@@ -259,8 +263,8 @@ TEST_F(Files, TheExecutableCacheKeepsToItsLimit) {
   };
   EXPECT_GT(kept("1GiB"), 1u);
   EXPECT_EQ(kept("1kB"), 1u);
-  expect_failure(adder({"generate", "-m", golden("hf-tiny"), "--ids", "1"}, {{"ADDER_CACHE_LIMIT", "much"}}), 2,
-                 "--cache-limit");
+  expect_failure(adder({"generate", "-m", golden("hf-tiny"), "--ids", "1"}, {{"ADDER_CACHE_LIMIT", "much"}}),
+                 2, "--cache-limit");
 }
 
 TEST_F(Files, FoldersAndLinksThatCannotBeFollowedAreToldAsThat) {

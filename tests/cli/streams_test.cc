@@ -1,4 +1,5 @@
-// What a closed or full stream, a hostile name or a lack of memory does: a sentence and an exit status, never an abort.
+// What a closed or full stream, a hostile name or a lack of memory does: a sentence and an exit status, never
+// an abort.
 
 #include <fstream>
 #include <iterator>
@@ -48,8 +49,8 @@ TEST_F(Streams, NotesThatNobodyTakesEndNothing) {
 TEST_F(Streams, TextIsWholeThoughTheTimingsAreLost) {
   need_plugin();
   if (IsSkipped()) return;
-  const std::vector<std::string> words{"generate", "-m",     golden("hf-tiny"), "--ids", "1,2,3",
-                                       "-n",       "4",      "--temp",          "0",     "-v"};
+  const std::vector<std::string> words{"generate", "-m", golden("hf-tiny"), "--ids", "1,2,3",
+                                       "-n",       "4",  "--temp",          "0",     "-v"};
   const Outcome whole = adder(words);
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
   for (const std::string& script : kLostStderr) {
@@ -142,10 +143,10 @@ TEST_F(Streams, NoMemoryIsSaidAndIsNoBug) {
   std::string ids;
   for (int i = 0; i < 4'000'000; ++i) ids += "1 ";
   std::ofstream(in_folder("ids")) << ids;
-  const Outcome outcome = in_shell(R"(ulimit -v $LIMIT; exec "$0" "$@")",
-                                   {"forward", "-m", golden("hf-tiny"), "--ids-file", in_folder("ids"), "--out",
-                                    in_folder("o")},
-                                   {{"LIMIT", "60000"}});
+  const Outcome outcome =
+      in_shell(R"(ulimit -v $LIMIT; exec "$0" "$@")",
+               {"forward", "-m", golden("hf-tiny"), "--ids-file", in_folder("ids"), "--out", in_folder("o")},
+               {{"LIMIT", "60000"}});
   expect_failure(outcome, 1, "out of memory");
   EXPECT_THAT(outcome.err, Not(HasSubstr("bug in Adder")));
 }

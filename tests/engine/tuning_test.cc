@@ -1,7 +1,7 @@
 // Autotuning: what is measured is remembered, by one process at a time; nothing in it is a reason not to run.
 
-#include "engine/platform.h"
 #include "engine/tuning.h"
+#include "engine/platform.h"
 
 #include <gmock/gmock.h>
 
