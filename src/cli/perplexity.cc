@@ -136,6 +136,7 @@ Result<ExitCode> run(const PerplexityOptions& o) {
                                  RunningValue(console, static_cast<std::int64_t>(ids.size()))));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double speed = static_cast<double>(s.tokens()) / seconds;
+  ADDER_CHECK(engine.check_unchanged());
   if (o.json) {
     const OrderedJson result{
         {"perplexity", s.perplexity()}, {"perplexity_error", s.error()}, {"nll", s.nll()},
