@@ -28,21 +28,6 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
-/// The label with a space after it in at most `room` characters: cut with "..." where that leaves some of it.
-std::string shortened(std::string_view label, std::size_t room) {
-  if (label.size() + 1 <= room) return std::string(label) + " ";
-  return room < 8 ? "" : std::string(label.substr(0, room - 4)) + "... ";
-}
-
-/// " [####----]" as wide as `room` allows when `after` characters follow it; "" if too little is left.
-std::string bar(double share, std::size_t room, std::size_t after) {
-  constexpr std::size_t kFrame = 3;
-  if (room < after + kFrame + kLeastBarWidth) return "";
-  const std::size_t width = std::min(kBarWidth, room - after - kFrame);
-  const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
-  return fmt::format(" [{}{}]", std::string(filled, '#'), std::string(width - filled, '-'));
-}
-
 }  // namespace
 
 std::string human_bytes(double bytes) {
