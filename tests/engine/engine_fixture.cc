@@ -94,7 +94,6 @@ std::filesystem::path EngineTest::golden_dir(const std::string& name) {
   return source_dir() / "tests/goldens" / name;
 }
 std::filesystem::path EngineTest::demo_dir() { return source_dir() / "models/austen-3.6m"; }
-std::filesystem::path EngineTest::demo_dir() { return source_dir() / "models/austen-3.6m"; }
 
 namespace {
 /// RapidCheck's hundred cases a property are many where each runs a model; a run that asks for more gets
