@@ -127,7 +127,7 @@ TEST_P(StateLawsAs, RowsOfABatchGenerateAsAlone) {
   const Rows prompts{{7, 300, 2, 450, 51, 6}, {8, 9}, Ids(30, 77)};
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
-    const Engine& e = engine(plugin, golden_dir("hf-tiny"), GetParam());
+    const Engine& e = engine(plugin, golden_dir("hf-tiny"), DType::f32, GetParam());
     ASSIGN_OK(State zero, e.zero_state(3));
     Session session(e, std::move(zero));
     Rows heads = prompts;
