@@ -253,7 +253,7 @@ struct DecodeAs : EngineTest, testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Policies, DecodeAs, testing::Values("", "cuda"));
 
 TEST_P(DecodeAs, StopIdsEndARowAndKeepItsState) {
-  const Engine& e = engine(plugins().front(), golden_dir("hf-tiny"), GetParam());
+  const Engine& e = engine(plugins().front(), golden_dir("hf-tiny"), DType::f32, GetParam());
   const Ids prompt{5, 6, 7};
   Ids free;
   generate(e, prompt, {.temperature = 0}, 40, 16, &free);

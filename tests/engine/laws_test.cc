@@ -116,9 +116,9 @@ TEST_F(StateLaws, Batch) {
   });
 }
 
-struct StateLawsAs : StateLaws, testing::WithParamInterface<const char*> {};
+struct StateLawsAs : StateLaws, ::testing::WithParamInterface<const char*> {};
 // As CUDA's row writes graphs the windows are rings while a block runs, each row's at its own place.
-INSTANTIATE_TEST_SUITE_P(Policies, StateLawsAs, testing::Values("", "cuda"));
+INSTANTIATE_TEST_SUITE_P(Policies, StateLawsAs, ::testing::Values("", "cuda"));
 
 TEST_P(StateLawsAs, RowsOfABatchGenerateAsAlone) {
   const std::vector<SamplingOptions> sampling{
