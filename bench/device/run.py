@@ -223,7 +223,7 @@ def main():
             check.make_models(scales)
         check.step("card", ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit",
                             "--format=csv,noheader"], 10)
-        check.step("goldens", [check.bundle / "engine_test", "--gtest_filter=*Parity*:-*_as_*", "--gtest_brief=1"], 100,
+        check.step("goldens", [check.bundle / "engine_test", "--gtest_filter=*Parity*:-*_as_*"], 100,
                    check.environment())
         check.wait_for_models()
         check.step("limits", [sys.executable, HERE / "limits.py", "small" if tiny else "large"], 40)

@@ -47,6 +47,16 @@ TEST(CompileOptionsTest, EncodesFlagsOfEveryType) {
             "\x3a\x08\x0a\x01\x73\x12\x03\x0a\x01\x78"s);
 }
 
+TEST(CompileOptionsTest, SideFlagsAreToldButNoPartOfTheKey) {
+  CompileOptions plain;
+  plain.flags["xla_a"] = true;
+  CompileOptions with_side = plain;
+  with_side.side_flags["xla_cache_dir"] = "/tmp"s;
+  EXPECT_NE(with_side.encode(), plain.encode());
+  EXPECT_EQ(with_side.encode_key(), plain.encode_key());
+  EXPECT_EQ(plain.encode_key(), plain.encode());
+}
+
 TEST(BufferTypeTest, MapsEveryDTypeThereAndBack) {
   for (int i = 0; i <= static_cast<int>(DType::f64); ++i) {
     const auto dtype = static_cast<DType>(i);

@@ -6,6 +6,7 @@
 
 #include "pjrt/plugin_fixture.h"
 #include "pjrt/temporary_folder.h"
+#include "pjrt/topology.h"
 
 namespace adder::pjrt {
 namespace {
@@ -69,6 +70,34 @@ TEST_F(PluginOnPlugins, DescribesItself) {
     EXPECT_STREQ(std::getenv("TF_CPP_MIN_LOG_LEVEL"), "3");
     EXPECT_THAT(plugin.attributes(), testing::Contains(testing::Field(&NamedValue::name, "xla_version")));
   });
+}
+
+TEST_F(PluginOnPlugins, ItsContentIsTheSameWhereverItLies) {
+  for (const std::string& path : test_plugin_paths()) {
+    ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
+    EXPECT_THAT(plugin.content(), HasSubstr(plugin.path().filename().string()));
+    EXPECT_THAT(plugin.content(), testing::Not(HasSubstr(plugin.path().parent_path().string())));
+    ADDER_ASSERT_OK(const auto again, Plugin::open(path));
+    EXPECT_EQ(plugin.content(), again.content());
+  }
+}
+
+TEST_F(PluginOnPlugins, NoneIsLoadedThatWouldSearchTheNetwork) {
+  for (const std::string& path : test_plugin_paths()) {
+    ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
+    EXPECT_STREQ(std::getenv("TPU_SKIP_MDS_QUERY"), "1");
+    EXPECT_STREQ(std::getenv("TPU_WORKER_HOSTNAMES"), "localhost");
+  }
+}
+
+TEST_F(PluginOnPlugins, ACpuPluginSaysThatItCannotCompileAhead) {
+  for (const std::string& path : test_plugin_paths()) {
+    ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
+    const auto topology = Topology::create(plugin, "1x1");
+    ASSERT_FALSE(topology);
+    EXPECT_THAT(topology.error().message, HasSubstr("cannot compile for a device that is not there"));
+    EXPECT_FALSE(topology.error().hint.empty());
+  }
 }
 
 TEST_F(PluginOnPlugins, OpensTwice) {

@@ -85,6 +85,43 @@ TEST(CompiledTest, CountsOfATableOnlyWhatIsGathered) {
   EXPECT_EQ(kernels->at(0).bytes, 4 * (8 + 8 + 1));
 }
 
+/// A shape that lies in on-chip memory.
+std::string on_chip(std::initializer_list<std::uint64_t> dims) { return shape(dims) + text(5, number(8, 1)); }
+
+TEST(CompiledTest, WhatIsPrefetchedIsReadOnce) {
+  const std::string entry =
+      instruction(1, "p", "parameter", shape({100})) +
+      instruction(2, "s", "copy-start", text(4, on_chip({100})) + text(4, shape({100})), packed(36, {1})) +
+      instruction(3, "d", "copy-done", on_chip({100}), packed(36, {2})) +
+      instruction(4, "use", "add", shape({100}), packed(36, {3, 3})) +
+      instruction(5, "slice", "async-start", text(4, text(4, shape({100}))) + text(4, on_chip({8})),
+                  packed(36, {1}));
+  const auto kernels = kernels_of("hlo", computation(1, entry) + number(6, 1));
+  ASSERT_TRUE(kernels);
+  ASSERT_EQ(kernels->size(), 4u);
+  EXPECT_EQ((*kernels)[0].bytes, 400);  // from the device's memory
+  EXPECT_EQ((*kernels)[2].bytes, 400);  // its result alone
+  EXPECT_EQ((*kernels)[3].bytes, 32);   // the part that it takes
+}
+
+TEST(CompiledTest, AConditionTellsHowOftenALoopRuns) {
+  const std::string truth = number(2, 1), s32 = number(2, 4);
+  const std::string entry = instruction(1, "p", "parameter", shape({4})) +
+                            instruction(2, "w", "while", shape({4}), packed(36, {1}) + packed(38, {20, 30}));
+  const std::string body = instruction(3, "q", "parameter", shape({4})) +
+                           instruction(4, "twice", "add", shape({4}), packed(36, {3, 3}));
+  const std::string condition = instruction(5, "i", "parameter", s32) +
+                                instruction(6, "n", "constant", s32, text(8, packed(4, {64}))) +
+                                instruction(7, "less", "compare", truth, packed(36, {5, 6}) + text(63, "LT")) +
+                                number(6, 7);
+  const auto kernels = kernels_of(
+      "hlo", computation(10, entry) + computation(20, body) + computation(30, condition) + number(6, 10));
+  ASSERT_TRUE(kernels);
+  ASSERT_EQ(kernels->size(), 1u) << "with the length known, the condition is no kernel";
+  EXPECT_EQ(kernels->front().name, "twice");
+  EXPECT_EQ(kernels->front().times, 64);
+}
+
 TEST(CompiledTest, UnwrapsTheConfig) {
   const auto kernels = kernels_of("hlo_with_config", text(1, module()) + text(2, "config"));
   ASSERT_TRUE(kernels);

@@ -13,10 +13,10 @@
 namespace adder::test {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 namespace fs = std::filesystem;
 
@@ -159,7 +159,7 @@ TEST_F(Files, ConvertAndQuantizeFillTheFolderTheyAreIn) {
                                 .wait();
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, ".\n");
-    EXPECT_THAT(names_in(here), testing::IsSupersetOf({"config.json", "model.safetensors"}));
+    EXPECT_THAT(names_in(here), ::testing::IsSupersetOf({"config.json", "model.safetensors"}));
     for (const std::string& name : names_in(here)) EXPECT_NE(name[0], '.');
     EXPECT_EQ(adder({"inspect", here}).exit_code, 0);
   }

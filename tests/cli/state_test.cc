@@ -1,11 +1,12 @@
 #include <fstream>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
 
 namespace adder::test {
 namespace {
 
-using testing::ElementsAreArray;
+using ::testing::ElementsAreArray;
 
 class State : public CliTest {
  protected:
