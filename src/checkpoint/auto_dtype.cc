@@ -41,7 +41,9 @@ float step(std::span<const float> values, float levels, bool has_minimum) {
   return (has_minimum ? *high - *low : std::max(std::abs(*low), std::abs(*high))) / levels;
 }
 
-/// Squares of the steps of rows as int8, and as the file has them, both summed over elements.
+/// Logarithms of the steps of rows as int8, and as the file has them, both summed over elements: a mean that
+/// one outlier, whose own block is as coarse as its row, does not hide what it does to the rest of the row
+/// in.
 struct Steps {
   double rows = 0, blocks = 0;
 };
@@ -52,12 +54,14 @@ void add_steps(const TensorView& view, const Blocks& blocks, Steps& sum) {
   std::vector<float> row(static_cast<std::size_t>(width));
   for (std::int64_t r = 0; r < rows; r += stride) {
     decode_range(view, r * width, row);
-    const auto square = [](double x, double n) { return x * x * n; };
-    sum.rows += square(step(row, 127, false), static_cast<double>(width));
+    const double row_step = step(row, 127, false);
     for (std::int64_t at = 0; at < width; at += blocks.elements) {
       const auto n = static_cast<std::size_t>(std::min(blocks.elements, width - at));
       const std::span<const float> block(row.data() + at, n);
-      sum.blocks += square(step(block, blocks.levels, blocks.has_minimum), static_cast<double>(n));
+      const double block_step = step(block, blocks.levels, blocks.has_minimum);
+      if (block_step == 0) continue;  // zeros, which both have exactly
+      sum.rows += std::log(row_step) * static_cast<double>(n);
+      sum.blocks += std::log(block_step) * static_cast<double>(n);
     }
   }
 }

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "checkpoint/encoding.h"
-#include "checkpoint/quantize.h"
 #include "checkpoint/store.h"
 
 namespace adder::checkpoint {
@@ -60,15 +59,6 @@ Status check_decay(const TensorView& view, Finding& finding) {
   return {};
 }
 
-/// Integers are finite; their scales need not be.
-Status check_scales(const TensorView& view, Finding& finding) {
-  std::vector<float> scales(static_cast<std::size_t>(view.shape.dims.front()));
-  ADDER_CHECK(read_int8_scales(view, 0, scales));
-  for (std::size_t i = 0; i < scales.size(); ++i)
-    if (!std::isfinite(scales[i])) finding.look(fmt::format("the scale of row {}", i), scales[i]);
-  return {};
-}
-
 Status check_floats(const TensorView& view, Finding& finding) {
   return by_pieces(view, [&](std::int64_t first, std::span<const float> values) {
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -86,9 +76,7 @@ Result<std::vector<BadTensor>> find_bad_values(const Checkpoint& checkpoint, Pro
     Finding finding(spec.name);
     if (spec.role == Role::a_log) {
       ADDER_CHECK(check_decay(view, finding));
-    } else if (view.encoding == Encoding::int8_rows) {
-      ADDER_CHECK(check_scales(view, finding));
-    } else {
+    } else if (view.encoding != Encoding::int8_rows) {  // whose scales were looked at when it was opened
       ADDER_CHECK(check_floats(view, finding));
     }
     if (auto found = finding.found()) out.push_back(*std::move(found));

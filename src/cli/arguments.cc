@@ -190,7 +190,8 @@ class Reader {
 
 std::vector<std::string> command_names(const CLI::App& program) {
   std::vector<std::string> out;
-  for (const CLI::App* sub : program.get_subcommands(nullptr)) out.push_back(sub->get_name());
+  for (const CLI::App* sub : program.get_subcommands(nullptr))
+    if (!sub->get_group().empty()) out.push_back(sub->get_name());
   return out;
 }
 

@@ -108,6 +108,18 @@ void add_run_options(CLI::App& app, ModelOptions& options) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N")
       ->group(kDeviceGroup);
+  app.add_flag_callback(
+         "--no-preallocate", [&options] { options.preallocate = false; },
+         "GPU: take memory as it is needed, not three quarters of the card at the start")
+      ->group(kDeviceGroup);
+  app.add_flag_callback(
+         "--preallocate", [&options] { options.preallocate = true; }, "GPU: take memory at the start")
+      ->group(kDeviceGroup);
+  app.add_option("--memory-fraction", options.memory_fraction,
+                 "GPU: how much of the card's memory may be taken (default: the plugin's 0.75)")
+      ->check(CLI::Range(0.01, 1.0))
+      ->type_name("F")
+      ->group(kDeviceGroup);
   add_precision_option(app, options.precision);
   app.add_option("--policy", options.policy, "for developers: see CONTRIBUTING.md")
       ->envname("ADDER_POLICY")
@@ -145,6 +157,8 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   limit_threads(options.threads);
   out.precision = precision_of(options.precision);
   out.policy = options.policy;
+  out.preallocate = options.preallocate;
+  out.memory_fraction = options.memory_fraction;
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
   out.tune = !options.no_tune || options.retune;

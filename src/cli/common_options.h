@@ -18,6 +18,8 @@ struct ModelOptions {
   std::string plugin = "cpu";
   int device = 0;
   std::string dtype = "auto", precision = "highest", policy;
+  std::optional<bool> preallocate;
+  std::optional<float> memory_fraction;
   std::int64_t threads = 0;  ///< 0: as many as there are CPUs
   std::filesystem::path dump_hlo;
   bool pull = false;  ///< download ORG/NAME if it is not in the cache

@@ -125,6 +125,7 @@ class HelpFormatter final : public CLI::Formatter {
         groups.push_back(sub->get_group());
     std::string out;
     for (const std::string& group : groups) {
+      if (group.empty()) continue;  // hidden
       out += "\n" + group + ":\n";
       for (const CLI::App* sub : app.get_subcommands(nullptr))
         if (sub->get_group() == group)

@@ -66,7 +66,8 @@ OrderedJson to_json(const engine::Limits& machine) {
 
 std::string model_name(const std::filesystem::path& given, const std::filesystem::path& directory) {
   std::error_code ignored;
-  if (hub::looks_like_model_id(given.string()) && !std::filesystem::exists(given, ignored))
+  if (given != directory && hub::looks_like_model_id(given.string()) &&
+      !std::filesystem::exists(given, ignored))
     return given.string();
   constexpr std::string_view kPrefix = "models--";
   for (const std::filesystem::path& part : directory) {

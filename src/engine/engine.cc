@@ -18,7 +18,16 @@ Result<pjrt::Client> open_client(const EngineOptions& options) {
             pjrt::find_plugin(options.plugin, pjrt::SearchEnvironment::system(), *options.log));
   ADDER_TRY(const pjrt::Plugin plugin,
             pjrt::Plugin::open(found.path, {.verbose = options.verbose_plugin, .environment = {}}));
-  return create_client(plugin, found.platform);
+  std::vector<pjrt::NamedValue> memory;
+  if (options.preallocate) memory.push_back({"preallocate", *options.preallocate});
+  if (options.memory_fraction) memory.push_back({"memory_fraction", *options.memory_fraction});
+  if (!memory.empty() && !platform_policy(found.platform).has_memory_options) {
+    log(*options.log, LogLevel::warn,
+        "{}: this platform has no options of memory, so how much is taken, and when, is up to the plugin",
+        found.platform.empty() ? found.name : found.platform);
+    memory.clear();
+  }
+  return create_client(plugin, found.platform, memory);
 }
 
 Result<model::Policy> choose_policy(const pjrt::Client& client, const EngineOptions& options) {

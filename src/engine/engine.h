@@ -19,7 +19,11 @@ struct EngineOptions {
   int device = 0;                                  ///< index among the client's devices
   std::optional<DType> weight_dtype = DType::f32;  ///< nullopt: as stored, see checkpoint::stored_dtype
   hlo::Precision precision = hlo::Precision::HIGHEST;
-  std::string policy;  ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
+  std::optional<bool>
+      preallocate;  ///< GPUs: take the memory at the start (the plugin's default) or as needed
+  std::optional<float>
+      memory_fraction;  ///< GPUs: of the device's memory, (0,1]; the plugin's default is 0.75
+  std::string policy;   ///< changes to how graphs are written, for comparing: see changed_policy (platform.h)
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;                       ///< executable cache; empty: none
   std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <future>
 
 #include "engine/build_guard.h"
 #include "hlo/arith.h"
@@ -43,7 +44,8 @@ std::int64_t probe_bytes(const Result<pjrt::DeviceMemoryStats>& memory) {
   return bytes;
 }
 
-/// Fills a probe: arguments are made on the device and shared by the programs that take their shape.
+/// Fills a probe: arguments are made on the device and shared by the programs that take their shape, which
+/// compile at the same time: a GPU's compiler times variants of each product, for seconds.
 class LimitsProbe::Maker {
  public:
   Maker(LimitsProbe& out, const pjrt::Client& client, const pjrt::Device& device,
@@ -56,12 +58,21 @@ class LimitsProbe::Maker {
     probe.kind = kind;
     probe.work = work;
     ADDER_TRY(const std::string text, text_of(name, arguments, body));
-    ADDER_TRY(probe.program, client_.compile(text, options_.compile));
+    compiling_.push_back(std::async(std::launch::async | std::launch::deferred,
+                                    [this, text] { return client_.compile(text, options_.compile); }));
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       ADDER_TRY(const std::size_t at, buffer(arguments[i], i));
       probe.arguments.push_back(at);
     }
     out_.probes_.push_back(std::move(probe));
+    return {};
+  }
+
+  /// The programs of all that was added.
+  Status finish() {
+    for (std::size_t i = 0; i < compiling_.size(); ++i) {
+      ADDER_TRY(out_.probes_[i].program, compiling_[i].get());
+    }
     return {};
   }
 
@@ -92,7 +103,8 @@ class LimitsProbe::Maker {
   const pjrt::Client& client_;
   const pjrt::Device& device_;
   const LimitsOptions& options_;
-  std::vector<std::pair<std::size_t, std::size_t>> made_;  // buffers_ index, argument position
+  std::vector<std::future<Result<pjrt::Executable>>> compiling_;  // of out_.probes_, in their order
+  std::vector<std::pair<std::size_t, std::size_t>> made_;         // buffers_ index, argument position
 };
 
 Result<LimitsProbe> LimitsProbe::create(const pjrt::Client& client, const pjrt::Device& device,
@@ -120,7 +132,7 @@ Result<LimitsProbe> LimitsProbe::create(const pjrt::Client& client, const pjrt::
                           [](const Values& v) { return negate(v[0]); }));
   }
   std::vector<std::array<std::int64_t, 3>> products{{512, 3072, 768}, {512, 2048, 2048}, {1024, 1024, 1024}};
-  if (out.has_queue_) products.push_back({4096, 4096, 4096});
+  if (out.has_queue_) products = {{4096, 4096, 4096}};  // smaller ones do not fill such a device
   if (out.read_bytes_ == kLargeRead) products.push_back({8192, 8192, 8192});
   for (const auto& [m, n, k] : products) {
     const double work = 2.0 * static_cast<double>(m * n * k);
@@ -131,6 +143,7 @@ Result<LimitsProbe> LimitsProbe::create(const pjrt::Client& client, const pjrt::
     ADDER_CHECK(add(Kind::gemm, DType::f32));
     if (options.bf16) ADDER_CHECK(add(Kind::gemm_bf16, DType::bf16));
   }
+  ADDER_CHECK(maker.finish());
   return out;
 }
 

@@ -52,6 +52,7 @@ std::vector<PlatformPolicy> make_table() {
       // fewest.
       {.platforms = {"cuda", "gpu"},
        .client_options = {},
+       .has_memory_options = true,
        // Else products that share an operand are made one of a concatenation, which is written out first.
        .compile_flags = {{"xla_gpu_dot_merger_threshold_mb", std::int64_t{0}}},
        .model = {.spelling = {},
@@ -162,9 +163,15 @@ std::string_view device_hint(std::string_view platform) {
   return {};
 }
 
-Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform) {
+Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform,
+                                   const std::vector<pjrt::NamedValue>& more) {
   const bool guess = platform.empty();
-  auto client = pjrt::Client::create(plugin, platform_policy(guess ? "cpu" : platform).client_options);
+  std::vector<pjrt::NamedValue> options = platform_policy(guess ? "cpu" : platform).client_options;
+  for (const pjrt::NamedValue& option : more) {
+    std::erase_if(options, [&](const pjrt::NamedValue& own) { return own.name == option.name; });
+    options.push_back(option);
+  }
+  auto client = pjrt::Client::create(plugin, options);
   if (!client && guess) client = pjrt::Client::create(plugin);
   if (client) return client;
   Error error = std::move(client).error();

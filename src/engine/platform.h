@@ -16,6 +16,8 @@ struct PlatformPolicy {
   std::vector<std::string_view> platforms;  ///< what plugins call themselves, in lower case
   /// Options the client is created with.
   std::vector<pjrt::NamedValue> client_options;
+  /// Whether a client takes "preallocate" (bool) and "memory_fraction" (float): XLA's GPU plugins do.
+  bool has_memory_options = false;
   /// Told to the compiler with every program.
   pjrt::CompileOptions::Flags compile_flags;
   /// A loop whose length is not a constant runs as quickly as one whose length is: DecodeSpec::open.
@@ -43,7 +45,9 @@ Result<model::Policy> changed_policy(model::Policy policy, std::string_view text
 /// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
 /// not: then the CPU's options are tried, and left out if the plugin refuses them. Where it cannot be created
 /// the error's hint is device_hint().
-Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform);
+/// `more` are options of the caller's, which replace the platform's of the same name.
+Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform,
+                                   const std::vector<pjrt::NamedValue>& more = {});
 
 /// Adds to `options` those of the platform's flags that a compiler knows: `compiles` says whether an empty
 /// program compiles with them.

@@ -110,10 +110,9 @@ TEST(CompiledTest, AConditionTellsHowOftenALoopRuns) {
                             instruction(2, "w", "while", shape({4}), packed(36, {1}) + packed(38, {20, 30}));
   const std::string body = instruction(3, "q", "parameter", shape({4})) +
                            instruction(4, "twice", "add", shape({4}), packed(36, {3, 3}));
-  const std::string condition = instruction(5, "i", "parameter", s32) +
-                                instruction(6, "n", "constant", s32, text(8, packed(4, {64}))) +
-                                instruction(7, "less", "compare", truth, packed(36, {5, 6}) + text(63, "LT")) +
-                                number(6, 7);
+  const std::string condition =
+      instruction(5, "i", "parameter", s32) + instruction(6, "n", "constant", s32, text(8, packed(4, {64}))) +
+      instruction(7, "less", "compare", truth, packed(36, {5, 6}) + text(63, "LT")) + number(6, 7);
   const auto kernels = kernels_of(
       "hlo", computation(10, entry) + computation(20, body) + computation(30, condition) + number(6, 10));
   ASSERT_TRUE(kernels);

@@ -127,9 +127,12 @@ Engine& EngineTest::engine(const std::string& plugin, const std::filesystem::pat
                            const std::string& policy) {
   const auto key = std::make_pair(plugin, model.string() + " " + std::string(name(weights)) + " " + policy);
   if (auto found = engine_cache().find(key); found != engine_cache().end()) return found->second;
+  std::optional<bool> preallocate;  // several clients share a GPU here
+  if (plugin.find("cuda") != std::string::npos) preallocate = false;
   auto made = Engine::open({.model = model,
                             .plugin = plugin,
                             .weight_dtype = weights,
+                            .preallocate = preallocate,
                             .policy = policy,
                             .dump_hlo = {},
                             .cache_dir = cache_dir()});
