@@ -12,7 +12,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/content_hash.h"
 #include "base/file_lock.h"
 #include "engine/build_guard.h"
 #include "engine/host_arena.h"
