@@ -36,6 +36,11 @@ Status AtomicFile::check(const fs::path& target) {
     error.message = fmt::format("{}: cannot write here: {}", target.string(), error.message);
     return fail(std::move(error));
   }
+  // A folder may say that it can be written and not be (/proc, a full disk): only making a file tells.
+  auto made = make_unfinished_file(folder_of(target), target.filename().string(), kSuffix);
+  if (!made) return fail(made.error().code, fmt::format("{}: {}", target.string(), made.error().message));
+  std::error_code ignored;
+  fs::remove(made->path, ignored);
   return {};
 }
 

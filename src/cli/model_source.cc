@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "base/files.h"
 #include "cli/interrupt.h"
 #include "hub/ensure.h"
 
@@ -13,11 +14,6 @@ namespace adder::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// Asks on the terminal, if there is somebody to ask. Enter means yes.
 bool asked_for(const std::string& what) {
@@ -57,7 +53,8 @@ Result<fs::path> obtain(const hub::HubName& name, hub::Needs needs, Fetch fetch,
 }  // namespace
 
 Result<fs::path> find_model(const fs::path& model, Fetch fetch, Console& console) {
-  if (is_there(model)) return model;
+  ADDER_TRY(const fs::file_type type, type_of(model));
+  if (type != fs::file_type::not_found) return model;
   const Result<hub::HubName> name = hub::parse_hub_name(model.string());
   if (!name)
     return fail(ErrorCode::not_found,

@@ -134,8 +134,8 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   EXPECT_EQ(suite->at("models")[0].at("model"), "hf-tiny");
   for (const Json& model : suite->at("models")) expect_sane(model);
   const std::string page = text_of(out + "/report.html");
-  EXPECT_EQ(count(page, "<svg"), 11u);
-  EXPECT_EQ(count(page, "</svg>"), 11u);
+  EXPECT_EQ(count(page, "<svg"), 22u);
+  EXPECT_EQ(count(page, "</svg>"), 22u);
   EXPECT_EQ(count(page, "<h2 id="), 11u);
   for (const char* foreign : {"http", "<script", "src="}) EXPECT_THAT(page, Not(HasSubstr(foreign)));
 
@@ -161,7 +161,7 @@ TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
   EXPECT_FALSE(std::filesystem::exists(out + "/report.html"));
   expect_failure(adder({"bench", "--report", json, "--out", out}, without_gnuplot()), 1, "gnuplot-nox");
   EXPECT_EQ(adder({"bench", "--report", json, "--out", out}).exit_code, 0);
-  EXPECT_EQ(count(text_of(out + "/report.html"), "<svg"), 11u);
+  EXPECT_EQ(count(text_of(out + "/report.html"), "<svg"), 22u);
 }
 
 TEST_F(Bench, SuiteWithoutAFolderPrintsItsJson) {

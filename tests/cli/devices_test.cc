@@ -92,7 +92,7 @@ TEST_F(Devices, TuningSaysWhatWasChosenAndFromWhatAndForgetsIt) {
   }
   EXPECT_THAT(adder({"devices", "--retune"}, own).err, HasSubstr("4 measured products forgotten"));
   EXPECT_THAT(adder({"devices", "--tuning"}, own).out, HasSubstr("nothing was autotuned yet"));
-  expect_failure(adder({"devices", "-m", demo_model()}), 2, "--model goes with --retune");
+  expect_failure(adder({"devices", "-m", demo_model()}), 2, "-m goes with --retune");
 }
 
 // Ctrl-C was heard when all was measured.
@@ -100,7 +100,7 @@ TEST_F(Devices, AnInterruptEndsAutotuning) {
   need_plugin();
   if (IsSkipped()) return;
   Process process =
-      start({"devices", "--retune", "-m", demo_model(), "-v"}, {{"ADDER_CACHE", in_folder("cache")}});
+      start({"devices", "--retune", "-m", demo_model(), "--dtype", "f32", "-v"}, {{"ADDER_CACHE", in_folder("cache")}});
   ASSERT_TRUE(process.wait_for_error("autotuning f32[", std::chrono::seconds(120)));
   process.send(SIGINT);
   const Outcome outcome = process.wait();

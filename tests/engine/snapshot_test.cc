@@ -189,12 +189,15 @@ TEST_F(Snapshots, TensorsThatDoNotFitAreAllNamed) {
 TEST_F(Snapshots, ValuesThatNoStateHasAreRefused) {
   Snapshot infinite = small_snapshot();
   infinite.state.layers[1].conv[2] = HUGE_VALF;
-  ASSERT_TRUE(write_snapshot(path, infinite, small_model()));
-  EXPECT_THAT(refused(read_file(path)).message, HasSubstr("the state of layer 1 holds infinities or NaN"));
+  const Status written = write_snapshot(path, infinite, small_model());
+  ASSERT_FALSE(written) << "what is written can be read";
+  EXPECT_THAT(written.error().message, HasSubstr("the state of layer 1 holds infinities or NaN"));
   Snapshot unknown = small_snapshot();
   unknown.tokens[2] = 11;
-  ASSERT_TRUE(write_snapshot(path, unknown, small_model()));
-  EXPECT_THAT(refused(read_file(path)).message, HasSubstr("tokens: 11 is outside the vocabulary"));
+  const Status outside = write_snapshot(path, unknown, small_model());
+  ASSERT_FALSE(outside);
+  EXPECT_THAT(outside.error().message, HasSubstr("tokens: 11 is outside the vocabulary"));
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(Snapshots, WhatIsNoneSaysSo) {
