@@ -112,7 +112,7 @@ plugin_paths() {
 # default_plugin_dir: the unpacked wheel of the plugin that is installed with the program.
 default_plugin_dir() {
   local name
-  read -r name _ < <(locked_wheels build)
+  read -r name _ < <(locked_wheels plugins.lock build)
   echo "$root/build/plugins/$name"
 }
 
