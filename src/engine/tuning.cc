@@ -12,7 +12,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/content_hash.h"
 #include "base/file_lock.h"
 #include "engine/build_guard.h"
 #include "engine/host_arena.h"
@@ -274,17 +273,12 @@ std::int64_t bytes_of_step(const ModelSpec& model) {
 /// All that an answer depends on but the product. A plugin counts by its content: the same one at another
 /// place, or touched, is the same.
 std::string context_of(const pjrt::Client& client, const pjrt::Device& device, const ModelSpec& model,
-                       const pjrt::CompileOptions& compile, const std::filesystem::path& folder) {
+                       const pjrt::CompileOptions& compile) {
   std::string settings = fmt::format("device {}, precision {}, int8 activations {}", device.id(),
                                      static_cast<int>(model.policy.precision), model.policy.int8_activations);
   for (const model::Spelling& s : model::spellings(model.weight_dtype))
     settings += fmt::format(", {}", s.name);  // a new one is measured, and the others with it
-  pjrt::CacheKey key = pjrt::make_cache_key(client, settings, compile);
-  const std::string& identity = client.plugin().identity();
-  const auto plugin = content_hash(client.plugin().path(), folder / "content-hashes.json");
-  if (const auto at = key.context.find(identity); plugin && at != std::string::npos)
-    key.context.replace(at, identity.size(), *plugin);
-  return fmt::format("{:016x}", key.hash());
+  return fmt::format("{:016x}", pjrt::make_cache_key(client, settings, compile).hash());
 }
 
 /// One call of tune().
@@ -310,8 +304,7 @@ class TuningRun {
     if (unsteady_ > 0)
       log(*t_.options.log, LogLevel::warn,
           "autotuning: the machine has other work to do, and times disagree ({} of {} products): what was "
-          "chosen "
-          "serves this run and is not remembered",
+          "chosen serves this run and is not remembered",
           unsteady_, missing.size());
     return {};
   }
@@ -437,7 +430,7 @@ Result<Tuning> tune(const pjrt::Client& client, const pjrt::Device& device, cons
   if (bytes_of_step(model) < options.least_bytes) return Tuning();
   const auto start = std::chrono::steady_clock::now();
   const Tuner tuner{client, device, model.policy, compile, options};
-  TuningRun run(tuner, context_of(client, device, model, compile, options.folder), product_shapes(model));
+  TuningRun run(tuner, context_of(client, device, model, compile), product_shapes(model));
   ADDER_CHECK(run.run());
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   return Tuning{.choice = run.choice(), .ms = took.count()};
