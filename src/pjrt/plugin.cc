@@ -4,15 +4,14 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
 #include <string_view>
 
+#include "base/hash.h"
+#include "base/mapped_file.h"
 #include "pjrt/api.h"
 #include "pjrt/quiet_stderr.h"
 
@@ -118,22 +117,14 @@ std::string describe_file(const fs::path& path, const PJRT_Api* api) {
                      api->pjrt_api_version.minor_version);
 }
 
-/// Not cryptographic; four sums side by side, so that memory is the limit.
-std::uint64_t content_hash(const fs::path& path) {
-  constexpr std::uint64_t kPrime = 0x9e3779b97f4a7c15u;
-  std::array<std::uint64_t, 4> sums{1, 2, 3, 4};
-  std::vector<std::uint64_t> words(std::size_t{1} << 17);
-  std::ifstream file(path, std::ios::binary);
-  while (file) {
-    std::fill(words.begin(), words.end(), 0);
-    file.read(reinterpret_cast<char*>(words.data()), static_cast<std::streamsize>(words.size() * 8));
-    for (std::size_t i = 0; i < words.size(); i += 4)
-      for (std::size_t lane = 0; lane < 4; ++lane)
-        sums[lane] = std::rotl(sums[lane] ^ words[i + lane], 29) * kPrime;
+/// Of a file that was loaded just now; of nothing should it have gone since.
+std::string content_hash(const fs::path& path) {
+  Hasher hasher;
+  if (const Result<MappedFile> file = MappedFile::open(path)) {
+    file->advise(file->bytes(), Advice::sequential);
+    hasher.bytes(file->bytes());
   }
-  std::uint64_t out = 0;
-  for (const std::uint64_t sum : sums) out = std::rotl(out ^ sum, 29) * kPrime;
-  return out ^ out >> 32;
+  return hasher.value().hex();
 }
 
 }  // namespace
@@ -173,7 +164,7 @@ const std::string& Plugin::content() const {
   std::call_once(state_->content_read, [this] {
     std::error_code ignored;
     state_->content =
-        fmt::format("{} size={} content={:016x} api={}", path().filename().string(),
+        fmt::format("{} size={} content={} api={}", path().filename().string(),
                     fs::file_size(path(), ignored), content_hash(path()), to_string(api_version()));
   });
   return state_->content;
