@@ -1,11 +1,11 @@
 #include "base/file_identity.h"
 
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
+
+#include "base/files.h"
 
 namespace adder {
 namespace {
@@ -20,11 +20,6 @@ FileIdentity from(const struct stat& status) {
           nanoseconds(status.st_ctim)};
 }
 
-tl::unexpected<Error> failure(const std::filesystem::path& path, int code) {
-  return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::internal,
-              fmt::format("{}: {}", path.string(), std::generic_category().message(code)));
-}
-
 }  // namespace
 
 bool FileIdentity::is_settled(std::int64_t now_ns) const {
@@ -33,13 +28,13 @@ bool FileIdentity::is_settled(std::int64_t now_ns) const {
 
 Result<FileIdentity> identity_of(int fd, const std::filesystem::path& path) {
   struct stat status {};
-  if (::fstat(fd, &status) != 0) return failure(path, errno);
+  if (::fstat(fd, &status) != 0) return system_failure(path, "stat", errno);
   return from(status);
 }
 
 Result<FileIdentity> identity_of(const std::filesystem::path& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return failure(path, errno);
+  if (::stat(path.c_str(), &status) != 0) return system_failure(path, "stat", errno);
   return from(status);
 }
 

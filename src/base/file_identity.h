@@ -22,9 +22,9 @@ struct FileIdentity {
   bool is_settled(std::int64_t now_ns) const;
 };
 
-/// Of an open file. Error internal: the system's reason; `path` is for the message.
+/// Of an open file; `path` is for the message. Errors: those of system_failure.
 Result<FileIdentity> identity_of(int fd, const std::filesystem::path& path);
-/// Of what is at `path` now. Errors: not_found, internal.
+/// Of what is at `path` now. Errors: the same.
 Result<FileIdentity> identity_of(const std::filesystem::path& path);
 
 }  // namespace adder

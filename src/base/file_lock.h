@@ -2,8 +2,10 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "adder/error.h"
+#include "base/files.h"
 
 namespace adder {
 
@@ -11,17 +13,13 @@ namespace adder {
 /// process dies. The file stays: deleting it would let two holders in. Move-only.
 class FileLock {
  public:
-  /// Does not wait: nullopt where another holds it. The folder must be there. Errors:
-  /// internal, resource_exhausted, with the system's reason.
+  /// Does not wait: nullopt where another holds it. The folder must be there. Errors: those of
+  /// system_failure.
   static Result<std::optional<FileLock>> try_acquire(const std::filesystem::path& path);
 
-  FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&& other) noexcept;
-  ~FileLock();
-
  private:
-  explicit FileLock(int fd) : fd_(fd) {}
-  int fd_ = -1;  // -1: moved from
+  explicit FileLock(Descriptor file) : file_(std::move(file)) {}
+  Descriptor file_;  // closing it unlocks
 };
 
 }  // namespace adder

@@ -41,9 +41,9 @@ float step(std::span<const float> values, float levels, bool has_minimum) {
   return (has_minimum ? *high - *low : std::max(std::abs(*low), std::abs(*high))) / levels;
 }
 
-/// Logarithms of the steps of rows as int8, and as the file has them, both summed over elements: a mean that
-/// one outlier, whose own block is as coarse as its row, does not hide what it does to the rest of the row
-/// in.
+/// Logarithms of the steps of rows as int8, and as the file has them, both summed over elements. In a mean of
+/// squares an outlier, whose own block is as coarse as its row, would hide what it does to the rest of the
+/// row.
 struct Steps {
   double rows = 0, blocks = 0;
 };

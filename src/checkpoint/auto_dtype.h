@@ -11,7 +11,7 @@ namespace adder::checkpoint {
 /// and of several the widest, so that nothing is lost that need not be.
 /// - float32: f32. bfloat16 and float16: bf16 (float16's three more bits are given up, its range is not).
 /// - int8 with a scale a row: s8, exactly as stored.
-/// - GGUF's blocks: s8 where a step of int8 by rows is, in the mean of squares over a sample of rows, no
+/// - GGUF's blocks: s8 where a step of int8 by rows is, in the geometric mean over a sample of rows, no
 /// larger
 ///   than a step of the file's own blocks, else bf16. Four- and six-bit blocks mostly come out as s8, Q8_0 as
 ///   bf16.

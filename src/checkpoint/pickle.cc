@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <bit>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>

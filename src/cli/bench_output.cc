@@ -75,8 +75,7 @@ std::string share_note(const engine::BenchmarkRow& row, std::int64_t weight_byte
   if (row.bandwidth_share > 1 && weight_bytes <= cache_bytes)
     return fmt::format(
         "more than 100% of the read bandwidth: the weights, {}, fit in the processor's cache of {}, and the "
-        "share is "
-        "of what memory gives",
+        "share is of what memory gives",
         human_bytes(static_cast<double>(weight_bytes)), human_bytes(static_cast<double>(cache_bytes)));
   return fmt::format(
       "more than 100% of the {}: the device was faster while the test ran than while its limit was "

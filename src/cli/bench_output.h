@@ -20,11 +20,11 @@ struct BenchedModel {
   engine::BenchmarkReport report;
 };
 
-/// What to know of a row whose share exceeds 1; empty otherwise. `cache_bytes`: Host's, of the device's if it
-/// is the host.
+/// What to know of a row whose share exceeds 1; empty otherwise. `cache_bytes`: Host's where the device is
+/// the host, else 0.
 std::string share_note(const engine::BenchmarkRow& row, std::int64_t weight_bytes, std::int64_t cache_bytes);
 
-/// {adder, commit, host, device, machine, rows}: the JSON of design section 10 with more fields. `device` and
+/// {adder, commit, host, device, machine, rows}: the JSON of docs/COMMANDS.md. `device` and
 /// `machine` (medians over all samples) are those of all models together: one run has one device.
 OrderedJson bench_json(const std::vector<BenchedModel>& models, const Host& host);
 /// A row a line, each whole by itself: its fields, then those of device, machine, host and build.

@@ -181,10 +181,7 @@ Command declare_devices(CLI::App& parent) {
   app.add_flag("--retune", o->retune,
                "forget those, so that the next run measures again; with --model measure now, for that model");
   app.add_option("-m,--model", o->model.model, "the model to autotune for")->type_name("DIR|FILE|ORG/NAME");
-  app.add_option("--dtype", o->model.dtype, "and how its weights are kept")
-      ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
-      ->type_name("TYPE")
-      ->capture_default_str();
+  add_dtype_option(app, o->model.dtype);
   app.add_flag("--json", o->json, "print one JSON object")->group(kOutputGroup);
   add_console_options(app, o->console);
   app.footer(examples({"adder devices", "adder devices --plugin cuda -v"}));

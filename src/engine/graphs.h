@@ -1,6 +1,6 @@
 #pragma once
 
-// The programs of design section 4 as graphs. Argument and result names are the contract between this file
+// The programs that the engine runs, as graphs. Argument and result names are the contract between this file
 // and whoever runs them. Legend: B batch, T tokens, S steps, V vocabulary rows, D model.
 
 #include <functional>

@@ -146,17 +146,14 @@ Result<model::Policy> changed_policy(model::Policy policy, std::string_view text
 std::string_view device_hint(std::string_view platform) {
   if (platform == "cuda")
     return "is NVIDIA's driver installed, and may this process use a card? `nvidia-smi` must list one (in a "
-           "container: "
-           "--gpus all), with a driver as new as the plugin's CUDA: 580 or later for CUDA 13, 525 for CUDA "
-           "12";
+           "container: --gpus all), with a driver as new as the plugin's CUDA: 580 or later for CUDA 13, 525 "
+           "for CUDA 12";
   if (platform == "rocm")
     return "is AMD's driver (amdgpu) loaded, and may this process use a card? `rocm-smi` must list one, and "
-           "the user "
-           "must be in the groups render and video";
+           "the user must be in the groups render and video";
   if (platform == "oneapi")
     return "is Intel's compute runtime (level-zero) installed, and may this process use a card? `clinfo -l` "
-           "must "
-           "list one";
+           "must list one";
   if (platform == "tpu")
     return "libtpu runs on a machine with a TPU, one process at a time; /dev/accel* or /dev/vfio must be "
            "there";

@@ -43,9 +43,9 @@ std::string_view device_hint(std::string_view platform);
 Result<model::Policy> changed_policy(model::Policy policy, std::string_view text);
 
 /// Creates a client with its platform's options. `platform` is what the plugin's name tells, empty if it does
-/// not: then the CPU's options are tried, and left out if the plugin refuses them. Where it cannot be created
-/// the error's hint is device_hint().
-/// `more` are options of the caller's, which replace the platform's of the same name.
+/// not: then the CPU's options are tried, and left out if the plugin refuses them. `more` are options of the
+/// caller's, which replace the platform's of the same name. Where it cannot be created the error's hint is
+/// device_hint().
 Result<pjrt::Client> create_client(const pjrt::Plugin& plugin, std::string_view platform,
                                    const std::vector<pjrt::NamedValue>& more = {});
 

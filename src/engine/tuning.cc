@@ -304,8 +304,7 @@ class TuningRun {
     if (unsteady_ > 0)
       log(*t_.options.log, LogLevel::warn,
           "autotuning: the machine has other work to do, and times disagree ({} of {} products): what was "
-          "chosen "
-          "serves this run and is not remembered",
+          "chosen serves this run and is not remembered",
           unsteady_, missing.size());
     return {};
   }

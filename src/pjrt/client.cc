@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "pjrt/buffer_type.h"
 #include "pjrt/client_state.h"
 #include "pjrt/executable_queries.h"

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
@@ -118,12 +117,13 @@ std::string describe_file(const fs::path& path, const PJRT_Api* api) {
                      api->pjrt_api_version.minor_version);
 }
 
-/// Of every byte; empty if the file cannot be read, which opening it as a plugin has just done.
+/// Of a file that was loaded just now; of nothing should it have gone since.
 std::string content_hash(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  if (!file) return {};
   Hasher hasher;
-  hasher.bytes(file->bytes());
+  if (const Result<MappedFile> file = MappedFile::open(path)) {
+    file->advise(file->bytes(), Advice::sequential);
+    hasher.bytes(file->bytes());
+  }
   return hasher.value().hex();
 }
 

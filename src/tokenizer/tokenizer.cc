@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <system_error>
-#include <utility>
 
+#include "base/files.h"
 #include "tokenizer/rust/adder_tokenizer.h"
 
 namespace adder::tokenizer {
@@ -15,7 +14,7 @@ namespace fs = std::filesystem;
 
 /// Far above any real tokenizer.json (the largest are some 35 MB); keeps a wrong path from filling the
 /// memory.
-constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{512} << 20;
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{512} << 20;
 
 /// Owned bytes from Rust, released on scope exit.
 struct Bytes {
@@ -51,21 +50,7 @@ Result<std::string> read_file(const fs::path& path) {
     return fail(ErrorCode::not_found, fmt::format("{}: no such file", path.string()),
                 "a checkpoint needs tokenizer.json for text; without it give token ids");
   }
-  if (!fs::is_regular_file(path, ec)) {
-    return fail(ErrorCode::invalid_argument, fmt::format("{}: not a regular file", path.string()));
-  }
-  const std::uintmax_t size = fs::file_size(path, ec);
-  if (ec || size > kMaxFileBytes) {
-    return fail(ErrorCode::corrupt, fmt::format("{}: {} bytes is too large for a tokenizer.json (limit {})",
-                                                path.string(), size, kMaxFileBytes));
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::string data(static_cast<std::size_t>(size), '\0');
-  if (!in.read(data.data(), static_cast<std::streamsize>(size))) {
-    return fail(ErrorCode::internal, fmt::format("{}: cannot be read", path.string()),
-                "check the file's permissions");
-  }
-  return data;
+  return read_regular_file(path, kMaxFileBytes);
 }
 
 }  // namespace

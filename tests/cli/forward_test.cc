@@ -18,7 +18,7 @@ struct Case {
 
 class ForwardParity : public CliTest, public testing::WithParamInterface<Case> {};
 
-/// Design section 7: hidden 5e-5 absolute at unit scale, logits and states 1e-4 of the largest.
+/// docs/PARITY.md: hidden 5e-5 absolute at unit scale, logits and states 1e-4 of the largest.
 bool close_enough(const std::string& name, const Comparison& c) {
   if (!name.starts_with("hidden") && name != "final_hidden") return c.within(0, 1e-4);
   return c.scale > 1 ? c.within(0, 5e-5) : c.within(5e-5, 0);

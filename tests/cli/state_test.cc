@@ -1,4 +1,3 @@
-#include <fstream>
 
 #include "base/testing.h"
 #include "cli_fixture.h"

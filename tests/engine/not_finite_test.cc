@@ -1,6 +1,5 @@
 // Weights that are not finite, or overflow, are reported wherever a result is read, on every plugin.
 
-#include <cmath>
 #include <limits>
 
 #include "base/testing.h"

@@ -1,5 +1,5 @@
 // Hidden states, logits, states and greedy tokens against the float64 oracle, on every plugin.
-// Tolerances: design section 7.
+// Tolerances: docs/PARITY.md.
 
 #include <fstream>
 

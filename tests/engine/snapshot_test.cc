@@ -6,8 +6,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <cmath>
-
 #include "base/json.h"
 #include "base/testing.h"
 #include "checkpoint/safetensors.h"

@@ -30,7 +30,7 @@ struct Problem {
   std::vector<Tensor> expected;  // y, state
 };
 
-/// Inputs drawn from a fixed seed and the result of the recurrence as section 5 of the design writes it.
+/// Inputs drawn from a fixed seed and the result of the recurrence as src/ssm/recurrence.h writes it.
 Problem make(const Case& c) {
   std::mt19937 random(20261123);
   std::normal_distribution<double> normal;
