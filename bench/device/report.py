@@ -6,7 +6,7 @@ import sys
 
 
 def read(folder):
-    """{step: line}; of a step that ran twice, the later."""
+    """The lines, in the order in which their steps ended."""
     lines = (pathlib.Path(folder) / "results.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines if line]
 

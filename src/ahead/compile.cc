@@ -93,7 +93,9 @@ class Compiler {
       error.message = fmt::format("{}: {}", graph.name, error.message);
       return fail(std::move(error));
     }
-    ProgramReport out{.name = graph.name, .compile_s = seconds_since(start)};
+    ProgramReport out;
+    out.name = graph.name;
+    out.compile_s = seconds_since(start);
     const Counted what = counted(graph.signature);
     out.bytes_needed = static_cast<double>(graph.cost.bytes) / static_cast<double>(what.steps);
     out.flops = static_cast<double>(graph.cost.dot_flops + graph.cost.elementwise_flops) /

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/files.h"
-#include "base/json.h"
 #include "checkpoint/gguf_model.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/sharded.h"

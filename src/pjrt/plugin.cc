@@ -163,9 +163,8 @@ const std::string& Plugin::identity() const { return state_->identity; }
 const std::string& Plugin::content() const {
   std::call_once(state_->content_read, [this] {
     std::error_code ignored;
-    state_->content =
-        fmt::format("size={} content={} api={}", fs::file_size(path(), ignored), content_hash(path()),
-                    to_string(api_version()));
+    state_->content = fmt::format("size={} content={} api={}", fs::file_size(path(), ignored),
+                                  content_hash(path()), to_string(api_version()));
   });
   return state_->content;
 }

@@ -4,26 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
+
+#include "base/testing.h"
 
 namespace adder::tokenizer {
 namespace {
 
 namespace fs = std::filesystem;
+using adder::testing::read_file;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
 const fs::path kModel = fs::path(ADDER_SOURCE_DIR) / "models" / "austen-3.6m";
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
 
 class AustenTest : public ::testing::Test {
  protected:
@@ -36,22 +30,22 @@ class AustenTest : public ::testing::Test {
 };
 
 TEST_F(AustenTest, EncodesThePromptAsTheOracleDid) {
-  const json expected = json::parse(slurp(kModel / "expected.json"));
+  const json expected = json::parse(read_file(kModel / "expected.json"));
   const auto ids = tokenizer_->encode(expected["prompt"].get<std::string>());
   ASSERT_TRUE(ids) << ids.error().to_string();
   EXPECT_EQ(*ids, expected["prompt_ids"].get<std::vector<std::int32_t>>());
 }
 
 TEST_F(AustenTest, DecodesTheGreedyTokens) {
-  const json expected = json::parse(slurp(kModel / "expected.json"));
+  const json expected = json::parse(read_file(kModel / "expected.json"));
   const auto text = tokenizer_->decode(expected["greedy_tokens"].get<std::vector<std::int32_t>>());
   ASSERT_TRUE(text) << text.error().to_string();
   EXPECT_EQ(*text, expected["greedy_text"].get<std::string>());
 }
 
 TEST_F(AustenTest, HeldOutTextSurvivesTheRoundTrip) {
-  const json expected = json::parse(slurp(kModel / "expected.json"));
-  const std::string text = slurp(kModel / "heldout.txt");
+  const json expected = json::parse(read_file(kModel / "expected.json"));
+  const std::string text = read_file(kModel / "heldout.txt");
   const auto ids = tokenizer_->encode(text, AddSpecial::no);
   ASSERT_TRUE(ids) << ids.error().to_string();
   EXPECT_EQ(ids->size(), expected["tokens"].get<std::size_t>());
@@ -119,7 +113,7 @@ TEST_F(AustenTest, IdsOutsideTheVocabulary) {
 }
 
 TEST_F(AustenTest, IsUsableFromSeveralThreads) {
-  const std::string text = slurp(kModel / "heldout.txt").substr(0, 4000);
+  const std::string text = read_file(kModel / "heldout.txt").substr(0, 4000);
   const auto expected = tokenizer_->encode(text).value();
   std::vector<std::vector<std::int32_t>> found(4);
   std::vector<std::thread> threads;
@@ -143,7 +137,7 @@ TEST(TokenizerFile, MissingFileAndDirectoryWithout) {
 }
 
 TEST(TokenizerFile, EveryTruncationIsAnErrorThatNamesTheFile) {
-  const std::string whole = slurp(kModel / "tokenizer.json");
+  const std::string whole = read_file(kModel / "tokenizer.json");
   ASSERT_FALSE(whole.empty());
   for (std::size_t size = 0; size < whole.size(); size += 1 + whole.size() / 23) {
     const auto opened = Tokenizer::from_json(whole.substr(0, size), "cut/tokenizer.json");

@@ -4,13 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "base/testing.h"
 
 namespace adder::tokenizer {
 namespace {
 
+using adder::testing::read_file;
 using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -19,16 +20,9 @@ using Ids = std::vector<std::int32_t>;
 
 const std::filesystem::path kModel = std::filesystem::path(ADDER_SOURCE_DIR) / "models" / "austen-3.6m";
 
-std::string slurp(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 // The embedded model's tokenizer.json as llama.cpp's converter would put it into a GGUF file.
 Vocabulary austen() {
-  const json tokenizer = json::parse(slurp(kModel / "tokenizer.json"));
+  const json tokenizer = json::parse(read_file(kModel / "tokenizer.json"));
   Vocabulary v;
   v.model = "gpt2";
   v.pre = "olmo";
@@ -69,7 +63,7 @@ Tokenizer open(const Vocabulary& v) {
 
 TEST(VocabularyJsonTest, SaysWhatTheOriginalSays) {
   const Tokenizer original = Tokenizer::open(kModel).value(), converted = open(austen());
-  const std::string text = slurp(kModel / "heldout.txt");
+  const std::string text = read_file(kModel / "heldout.txt");
   const Ids expected = original.encode(text).value();
   EXPECT_EQ(converted.encode(text).value(), expected);
   EXPECT_EQ(converted.decode(expected).value(), text);
@@ -115,7 +109,7 @@ TEST(VocabularyJsonTest, SplittersDiffer) {
 TEST(VocabularyJsonTest, AWholeTokenizerJsonWins) {
   Vocabulary v;
   v.model = "whatever";
-  v.hugging_face_json = slurp(kModel / "tokenizer.json");
+  v.hugging_face_json = read_file(kModel / "tokenizer.json");
   EXPECT_EQ(open(v).vocab_size(), Tokenizer::open(kModel)->vocab_size());
 }
 

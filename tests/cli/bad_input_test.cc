@@ -1,9 +1,9 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <iterator>
 
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 // Wrong input: a clear message, the right exit code, no crash.
 
@@ -23,9 +23,7 @@ class BadModel : public CliTest {
 
   /// Rewrites the header of the weights; the data stays, followed by `appended`.
   void edit_header(const std::function<void(Json&)>& edit, const std::string& appended = "") const {
-    std::ifstream in(weights(), std::ios::binary);
-    std::string all{std::istreambuf_iterator<char>(in), {}};
-    in.close();
+    const std::string all = contents(weights());
     std::uint64_t size = 0;
     std::memcpy(&size, all.data(), sizeof size);
     auto header = parse_json(std::string_view(all).substr(8, size), "header");

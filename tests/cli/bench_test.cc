@@ -3,21 +3,16 @@
 #include <signal.h>
 
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::size_t count(const std::string& text, const std::string& what) {
   std::size_t n = 0;
@@ -133,7 +128,7 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   ASSERT_EQ(suite->at("models").size(), 2u);
   EXPECT_EQ(suite->at("models")[0].at("model"), "hf-tiny");
   for (const Json& model : suite->at("models")) expect_sane(model);
-  const std::string page = text_of(out + "/report.html");
+  const std::string page = contents(out + "/report.html");
   EXPECT_EQ(count(page, "<svg"), 22u);
   EXPECT_EQ(count(page, "</svg>"), 22u);
   EXPECT_EQ(count(page, "<h2 id="), 11u);
@@ -143,7 +138,7 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   const Outcome merged = adder({"bench", "--report", out + "/suite.json", "--report", out + "/suite.json",
                                 "--out", in_folder("merged")});
   ASSERT_EQ(merged.exit_code, 0) << merged.err;
-  EXPECT_THAT(text_of(in_folder("merged/report.html")), HasSubstr("hf-tiny #2"));
+  EXPECT_THAT(contents(in_folder("merged/report.html")), HasSubstr("hf-tiny #2"));
 }
 
 TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
@@ -161,7 +156,7 @@ TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
   EXPECT_FALSE(std::filesystem::exists(out + "/report.html"));
   expect_failure(adder({"bench", "--report", json, "--out", out}, without_gnuplot()), 1, "gnuplot-nox");
   EXPECT_EQ(adder({"bench", "--report", json, "--out", out}).exit_code, 0);
-  EXPECT_EQ(count(text_of(out + "/report.html"), "<svg"), 22u);
+  EXPECT_EQ(count(contents(out + "/report.html"), "<svg"), 22u);
 }
 
 TEST_F(Bench, SuiteWithoutAFolderPrintsItsJson) {

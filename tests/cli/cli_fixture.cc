@@ -9,8 +9,8 @@
 
 namespace adder::test {
 
-using testing::HasSubstr;
 using testing::AnyOf;
+using testing::HasSubstr;
 using testing::StartsWith;
 
 std::filesystem::path golden(const std::string& name) {

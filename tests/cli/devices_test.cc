@@ -99,8 +99,8 @@ TEST_F(Devices, TuningSaysWhatWasChosenAndFromWhatAndForgetsIt) {
 TEST_F(Devices, AnInterruptEndsAutotuning) {
   need_plugin();
   if (IsSkipped()) return;
-  Process process =
-      start({"devices", "--retune", "-m", demo_model(), "--dtype", "f32", "-v"}, {{"ADDER_CACHE", in_folder("cache")}});
+  Process process = start({"devices", "--retune", "-m", demo_model(), "--dtype", "f32", "-v"},
+                          {{"ADDER_CACHE", in_folder("cache")}});
   ASSERT_TRUE(process.wait_for_error("autotuning f32[", std::chrono::seconds(120)));
   process.send(SIGINT);
   const Outcome outcome = process.wait();

@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 
 #include <fstream>
-#include <iterator>
 #include <thread>
 
 #include "checkpoint/gguf_testing.h"
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -22,10 +22,6 @@ namespace fs = std::filesystem;
 
 class Files : public CliTest {
  protected:
-  static std::string contents(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
   std::vector<std::string> names_in(const fs::path& path) const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(path)) names.push_back(entry.path().filename().string());

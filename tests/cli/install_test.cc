@@ -1,7 +1,7 @@
 #include <fstream>
 
-#include "base/files.h"
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -10,11 +10,6 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 using Installed = CliTest;
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 TEST_F(Installed, TheProgramFindsItsPluginWhereverTheTreeLies) {
   if (std::string(ADDER_PLUGIN_DIR).empty()) GTEST_SKIP() << "configured without ADDER_PLUGIN_DIR";
@@ -49,7 +44,7 @@ TEST_F(Installed, TheManualAndTheCompletionsNameEveryCommand) {
   for (const char* file : {"adder.1", "adder.bash", "_adder", "adder.fish"})
     for (const char* command : {"generate", "forward", "inspect", "devices", "bench", "perplexity", "profile",
                                 "convert", "quantize", "pull"})
-      EXPECT_THAT(text_of(manual / file), HasSubstr(command)) << file;
+      EXPECT_THAT(contents(manual / file), HasSubstr(command)) << file;
 }
 
 TEST_F(Installed, TheVersionIsTheTagsOrElseTheProjects) {

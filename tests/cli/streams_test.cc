@@ -2,10 +2,10 @@
 // an abort.
 
 #include <fstream>
-#include <iterator>
 
 #include "base/text.h"
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -23,10 +23,6 @@ class Streams : public CliTest {
         {"ADDER_CACHE", ADDER_TEST_CACHE}, {"ADDER_PLUGIN", test_plugin()}, {"ADDER_NO_TUNE", "1"}};
     environment.insert(environment.end(), more.begin(), more.end());
     return Process("/bin/sh", arguments, environment).wait();
-  }
-  static std::string contents(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
   }
 };
 

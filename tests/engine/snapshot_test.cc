@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "base/json.h"
 #include "base/testing.h"
 #include "checkpoint/safetensors.h"
 #include "engine/snapshot_seal.h"

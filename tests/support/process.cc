@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <thread>
+
+#include "support/contents.h"
 
 namespace adder::test {
 
@@ -16,11 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPoll{5};
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void redirect(const std::string& path, int to) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -78,7 +73,7 @@ bool Process::wait_for_output(std::chrono::seconds patience) {
 bool Process::wait_for_error(const std::string& text, std::chrono::seconds patience) {
   const auto deadline = Clock::now() + patience;
   while (Clock::now() < deadline) {
-    if (read_file(folder_.path() / "err").find(text) != std::string::npos) return true;
+    if (contents(folder_.path() / "err").find(text) != std::string::npos) return true;
     if (ended()) return false;
     std::this_thread::sleep_for(kPoll);
   }
@@ -94,8 +89,8 @@ Outcome Process::wait(std::chrono::seconds patience) {
   Outcome outcome;
   if (WIFEXITED(status_)) outcome.exit_code = WEXITSTATUS(status_);
   if (WIFSIGNALED(status_)) outcome.signal = WTERMSIG(status_);
-  outcome.out = read_file(folder_.path() / "out");
-  outcome.err = read_file(folder_.path() / "err");
+  outcome.out = contents(folder_.path() / "out");
+  outcome.err = contents(folder_.path() / "err");
   return outcome;
 }
 
