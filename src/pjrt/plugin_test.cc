@@ -77,8 +77,8 @@ TEST_F(PluginOnPlugins, DescribesItself) {
 TEST_F(PluginOnPlugins, ItsContentIsTheSameWhereverItLies) {
   for (const std::string& path : test_plugin_paths()) {
     ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
-    EXPECT_THAT(plugin.content(), testing::StartsWith(
-                                      fmt::format("size={} content=", std::filesystem::file_size(path))));
+    EXPECT_THAT(plugin.content(),
+                testing::StartsWith(fmt::format("size={} content=", std::filesystem::file_size(path))));
     EXPECT_THAT(plugin.content(), testing::Not(HasSubstr(plugin.path().filename().string())));
     EXPECT_THAT(plugin.content(), testing::Not(HasSubstr(plugin.path().parent_path().string())));
     ADDER_ASSERT_OK(const auto again, Plugin::open(path));

@@ -78,7 +78,8 @@ TEST_F(Bench, TakesSeveralModelsRangesAndNoPrompts) {
 TEST_F(Bench, AnInterruptStopsIt) {
   need_plugin();
   if (IsSkipped()) return;
-  Process process = start({"bench", "-m", golden("hf-tiny"), "-p", "0", "-n", "2048", "-r", "1000", "-v", "--no-cache"});
+  Process process =
+      start({"bench", "-m", golden("hf-tiny"), "-p", "0", "-n", "2048", "-r", "1000", "-v", "--no-cache"});
   ASSERT_TRUE(process.wait_for_error("compiled", std::chrono::seconds(120)));
   process.send(SIGINT);
   const Outcome outcome = process.wait();
