@@ -103,8 +103,9 @@ void add_length_options(CLI::App& app, LengthOptions& o) {
                              kDefaultTokens))
       ->check(CLI::Range(std::int64_t{-1}, serve::kUnlimited))
       ->type_name("N");
-  app.add_option("--block", o.block,
-                 "tokens in one device call (default: up to 64, as many as take a quarter of a second)")
+  app.add_option(
+         "--block", o.block,
+         "tokens in one device call (default: what takes a quarter of a second, at most 64, 16 off the CPU)")
       ->check(CLI::Range(1, 4096))
       ->type_name("S")
       ->group(kLengthGroup);
