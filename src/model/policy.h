@@ -44,9 +44,6 @@ std::span<const Spelling> spellings(DType weight);
 /// The entry of that name for this type; nullopt if there is none.
 std::optional<Spelling> find_spelling(DType weight, std::string_view name);
 
-/// Products of up to so many rows have spellings; beyond, the compiler's matrix code needs no help.
-constexpr std::int64_t kMostSpelledRows = 32;
-
 /// A product of few rows, by its key.
 using SpellingChoice = std::map<std::string, Spelling>;
 /// The key of rows x [R,I] by `weight` [O,I]: "f32[1536,768]" for one row, "8 x f32[1536,768]" for eight.

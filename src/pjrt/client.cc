@@ -89,14 +89,6 @@ std::string Client::description() const {
                      plugin().path().string());
 }
 
-std::string Client::identity() const {
-  std::string out = fmt::format("plugin: {}\nplatform: {} {}\noptions: {}\n", plugin().identity(),
-                                state_->platform_name, state_->platform_version, state_->options);
-  for (const DeviceRecord& device : state_->devices)
-    out += fmt::format("device: {} {} {}\n", device.id, device.kind, device.description);
-  return out;
-}
-
 std::vector<Device> Client::devices() const {
   std::vector<Device> out;
   for (std::size_t i = 0; i < state_->devices.size(); ++i) out.emplace_back(state_, i);

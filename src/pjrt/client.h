@@ -39,9 +39,6 @@ class Client {
   const std::string& platform_version() const;  ///< free text: a commit, or a driver's version
   /// One line for people: platform, devices, API version and file.
   std::string description() const;
-  /// One line that changes whenever compiled programs may: the plugin's identity, the platform version, the
-  /// client options, and the devices' kinds.
-  std::string identity() const;
 
   /// Those this process can use, in the plugin's order; at least one.
   std::vector<Device> devices() const;

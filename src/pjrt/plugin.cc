@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <cstdlib>
@@ -22,7 +21,6 @@ struct Plugin::State {
   fs::path path;
   const PJRT_Api* api = nullptr;
   std::vector<NamedValue> attributes;
-  std::string identity;
   mutable std::once_flag content_read;
   mutable std::string content;
 };
@@ -109,14 +107,6 @@ Result<const PJRT_Api*> get_api(void* handle, const fs::path& path) {
   return api;
 }
 
-std::string describe_file(const fs::path& path, const PJRT_Api* api) {
-  struct ::stat info {};
-  ::stat(path.c_str(), &info);
-  return fmt::format("{} size={} mtime={}.{:09} api={}.{}", path.string(), info.st_size, info.st_mtim.tv_sec,
-                     info.st_mtim.tv_nsec, api->pjrt_api_version.major_version,
-                     api->pjrt_api_version.minor_version);
-}
-
 /// Of a file that was loaded just now; of nothing should it have gone since.
 std::string content_hash(const fs::path& path) {
   Hasher hasher;
@@ -148,7 +138,6 @@ Result<Plugin> Plugin::open(const fs::path& path, const PluginOptions& options) 
 
   auto state = std::make_shared<State>();
   state->api = api;
-  state->identity = describe_file(absolute, api);
   state->path = std::move(absolute);
   // Attributes are only information: a plugin that cannot give them still works.
   if (auto attributes = call(api, ADDER_PJRT(PJRT_Plugin_Attributes), [](auto&) {}))
@@ -159,7 +148,6 @@ Result<Plugin> Plugin::open(const fs::path& path, const PluginOptions& options) 
 const fs::path& Plugin::path() const { return state_->path; }
 const PJRT_Api* Plugin::api() const { return state_->api; }
 const std::vector<NamedValue>& Plugin::attributes() const { return state_->attributes; }
-const std::string& Plugin::identity() const { return state_->identity; }
 const std::string& Plugin::content() const {
   std::call_once(state_->content_read, [this] {
     std::error_code ignored;

@@ -51,8 +51,6 @@ class Plugin {
   ApiVersion api_version() const;             ///< of the plugin
   /// What the plugin says of itself, such as xla_version and stablehlo_current_version; may be empty.
   const std::vector<NamedValue>& attributes() const;
-  /// Path, file size, modification time and API version in one line: changes whenever the plugin does.
-  const std::string& identity() const;
   /// "size=... content=... api=0.81", with 128 bits over every byte of the file: the same wherever, and under
   /// whatever name, the same file lies. It is read on the first call (0.1 s for the largest).
   const std::string& content() const;

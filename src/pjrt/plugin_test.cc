@@ -68,7 +68,7 @@ TEST_F(PluginOnPlugins, DescribesItself) {
     EXPECT_EQ(plugin.api_version().major, header_api_version().major);
     EXPECT_GE(plugin.api_version().minor, 40);
     EXPECT_TRUE(plugin.path().is_absolute());
-    EXPECT_THAT(plugin.identity(), HasSubstr("api=" + to_string(plugin.api_version())));
+    EXPECT_THAT(plugin.content(), HasSubstr("api=" + to_string(plugin.api_version())));
     EXPECT_STREQ(std::getenv("TF_CPP_MIN_LOG_LEVEL"), "3");
     EXPECT_THAT(plugin.attributes(), testing::Contains(testing::Field(&NamedValue::name, "xla_version")));
   });
