@@ -19,7 +19,8 @@ namespace adder {
 /// time. Writes are not buffered: hand over large pieces.
 class AtomicFile {
  public:
-  /// What create() would complain about, found without making anything: for use before long work.
+  /// What create() would complain about, found by making an empty temporary file beside
+  /// it, and removing it: for use before long work.
   static Status check(const std::filesystem::path& target);
   /// Errors: not_found (the directory does not exist), invalid_argument (the target exists and is not a
   /// regular file), internal (the system's reason).
