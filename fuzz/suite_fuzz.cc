@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (report::Figure& figure : report::make_figures(*models)) {
     FUZZ_CHECK(report::gnuplot_script(figure).find('`') == std::string::npos);
     std::string run = report::what_was_run(*models, figure.experiment);
-    pictures.push_back({std::move(figure), "", std::move(run)});
+    pictures.push_back({.figure = std::move(figure), .wide = "", .narrow = "", .run = std::move(run)});
   }
   FUZZ_CHECK(report::make_page(*models, pictures).find("<script") == std::string::npos);
   return 0;

@@ -13,8 +13,6 @@
 namespace adder::ahead {
 namespace {
 
-constexpr std::int64_t kBlock = 64;  // decode steps a call, as generate --json, bench and serve have it
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -140,12 +138,14 @@ class Compiler {
 
 }  // namespace
 
-std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> programs_of(std::int64_t batch) {
+std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> programs_of(
+    std::string_view platform, std::int64_t batch) {
   std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> out;
   const std::vector<SamplingOptions> defaults{{}};
+  const std::int64_t block = engine::platform_policy(platform).block;
   for (const engine::SamplerSpec& sampler : {engine::SamplerSpec{}, engine::sampler_for(defaults)})
     out.emplace_back([=](const engine::ModelSpec& model) {
-      return engine::build_decode(model, {.batch = batch, .steps = kBlock, .sampler = sampler});
+      return engine::build_decode(model, {.batch = batch, .steps = block, .sampler = sampler});
     });
   for (const std::int64_t tokens : engine::kLadder)
     out.emplace_back([=](const engine::ModelSpec& model) {
@@ -166,7 +166,7 @@ Result<CompileReport> compile_for(const CompileRequest& request,
   }
   const Compiler compiler(request, std::move(topology), cache ? &*cache : nullptr);
   std::string names;
-  for (const auto& build : programs_of(request.batch)) {
+  for (const auto& build : programs_of(request.target.platform, request.batch)) {
     ADDER_TRY(const engine::Graph graph, build(model));
     names += (names.empty() ? "" : ", ") + graph.name;
     if (graph.name.find(request.only) == std::string::npos) continue;

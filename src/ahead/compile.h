@@ -5,10 +5,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ahead/target.h"
-#include "base/log.h"
 #include "engine/graphs.h"
 #include "pjrt/topology.h"
 #include "profile/compiled.h"
@@ -39,7 +39,6 @@ struct CompileRequest {
   std::filesystem::path cache_dir;  ///< store executables there for pjrt::ExecutableCache; empty: do not
   std::filesystem::path dump_hlo;   ///< as ProgramsOptions::dump_hlo
   bool verbose_plugin = false;
-  LogSink* log = &null_log();
 };
 
 /// The graph and the compiled program, for whoever wants to see more of them than the report holds.
@@ -55,9 +54,11 @@ struct CompileReport {
   std::vector<ProgramReport> programs;
 };
 
-/// The programs that a model of this batch runs: decode blocks (greedy, and with the default sampler), and an
-/// extend program for each length of the ladder. Decode's first.
-std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> programs_of(std::int64_t batch);
+/// The programs that `generate` runs on this platform with this batch, where calls need not be shorter:
+/// decode blocks of the platform's length (greedy, and with the default sampler), and an extend program for
+/// each length of the ladder. Decode's first.
+std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> programs_of(
+    std::string_view platform, std::int64_t batch);
 
 /// Compiles them for the target, one after another; `on_program` (may be empty) sees each as it is done.
 /// Errors: those of opening the plugin; failed_precondition if it is one for another platform; unsupported

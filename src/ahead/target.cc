@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -108,7 +109,7 @@ Status put_plain(Target& target, const Entry& e, std::string_view origin) {
         fmt::format("unknown key \"{}\"; there are {}, {}", e.key, fmt::join(texts | std::views::keys, ", "),
                     fmt::join(numbers | std::views::keys, ", "))));
   const auto value = number<double>(e.value);
-  if (!value || *value <= 0)
+  if (!value || !std::isfinite(*value) || *value <= 0)
     return fail(
         bad(origin, e.line, fmt::format("{}: expected a number above 0, got \"{}\"", e.key, e.value)));
   *field->second = *value;

@@ -71,7 +71,13 @@ Result<Unfinished> make_unfinished_folder(const fs::path& folder, std::string_vi
                                           std::string_view suffix) {
   return make_unfinished(folder, wanted, suffix, "make a directory there", [](const fs::path& path) {
     if (::mkdir(path.c_str(), 0777) != 0) return -1;
-    return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int folder_fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0) {
+      const int why = errno;
+      ::rmdir(path.c_str());
+      errno = why;
+    }
+    return folder_fd;
   });
 }
 

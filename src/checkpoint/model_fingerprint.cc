@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/files.h"
 #include "base/hash.h"
 #include "base/mapped_file.h"
 #include "checkpoint/fingerprint.h"
@@ -67,12 +68,9 @@ std::string memory_text(const std::string& key, std::uint64_t fingerprint) {
 
 /// nullopt for a file that is missing, damaged or for another key.
 std::optional<std::uint64_t> recall(const fs::path& file, const std::string& key) {
-  std::error_code error;
-  if (!fs::is_regular_file(file, error) || fs::file_size(file, error) > kLargestMemory || error)
-    return std::nullopt;
-  const Result<MappedFile> mapped = MappedFile::open(file);
-  if (!mapped) return std::nullopt;
-  const std::string text(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
+  const Result<std::string> read = read_regular_file(file, kLargestMemory);
+  if (!read) return std::nullopt;
+  const std::string& text = *read;
   const std::size_t at = key.size() + std::string_view("fingerprint ").size();
   if (text.size() < at + 16) return std::nullopt;
   const std::string digits = text.substr(at, 16);

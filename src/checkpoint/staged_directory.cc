@@ -105,8 +105,8 @@ StagedDirectory::~StagedDirectory() {
 Status StagedDirectory::move_out() {
   std::error_code code;
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(staging_.path, code))
-    files.push_back(entry.path().filename());
+  for (fs::directory_iterator at(staging_.path, code), end; !code && at != end; at.increment(code))
+    files.push_back(at->path().filename());
   std::stable_partition(files.begin(), files.end(), [](const fs::path& f) { return f != "config.json"; });
   for (std::size_t i = 0; i < files.size() && !code; ++i) {
     fs::rename(staging_.path / files[i], target_ / files[i], code);
@@ -121,12 +121,13 @@ Status StagedDirectory::move_out() {
 
 Status StagedDirectory::commit() {
   if (inside()) {
-    std::error_code ignored;
-    for (const fs::directory_entry& entry : fs::directory_iterator(target_, ignored))
-      if (entry.path() != staging_.path)
-        return fail(ErrorCode::failed_precondition,
-                    fmt::format("{}: {} appeared there meanwhile", target_.string(),
-                                entry.path().filename().string()));
+    std::error_code code;
+    for (fs::directory_iterator at(target_, code), end; !code && at != end; at.increment(code))
+      if (at->path() != staging_.path)
+        return fail(
+            ErrorCode::failed_precondition,
+            fmt::format("{}: {} appeared there meanwhile", target_.string(), at->path().filename().string()));
+    if (code) return system_failure(target_, "list it", code.value());
     ADDER_CHECK(move_out());
     sync_folder(target_);
   } else {

@@ -35,9 +35,10 @@ Result<Compiled> read_model(const std::filesystem::path& path, const std::string
   };
   if (path.extension() == ".json") return of_config(path);
   auto checkpoint = checkpoint::Checkpoint::open(path, log);
-  if (checkpoint)
-    return Compiled{checkpoint->config(),
-                    weight_dtype(dtype).value_or(checkpoint::stored_dtype(*checkpoint))};
+  if (checkpoint) {
+    const auto asked = weight_dtype(dtype);  // finding out what is stored may read weights
+    return Compiled{checkpoint->config(), asked ? *asked : checkpoint::stored_dtype(*checkpoint)};
+  }
   for (const char* name : {"config.json", "params.json"})
     if (checkpoint.error().code == ErrorCode::not_found && std::filesystem::exists(path / name, ignored))
       return of_config(path / name);
@@ -123,8 +124,7 @@ Result<ExitCode> run(const CompileOptions& o) {
       .only = o.only,
       .cache_dir = o.output.empty() ? o.output : o.output / engine::kExecutablesFolder,
       .dump_hlo = o.dump_hlo,
-      .verbose_plugin = o.console.verbose && !o.console.quiet,
-      .log = &console};
+      .verbose_plugin = o.console.verbose && !o.console.quiet};
   ADDER_TRY(const ahead::CompileReport report,
             ahead::compile_for(request, [&](const ahead::CompiledFor& done) {
               console.note(fmt::format("{}: {:.1f} s", done.report.name, done.report.compile_s));

@@ -1,8 +1,10 @@
 #include "cli/model_source.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <iostream>
 
@@ -19,8 +21,12 @@ namespace fs = std::filesystem;
 bool asked_for(const std::string& what) {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return false;
   fmt::print(stderr, "{} is not in the cache. Download it? [Y/n] ", what);
+  // Ctrl-C only sets interrupted(), and reading would go on after it; poll ends there.
+  ::pollfd keyboard{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  while (::poll(&keyboard, 1, -1) < 0)
+    if (errno != EINTR || interrupted()) return false;
   std::string answer;
-  if (!std::getline(std::cin, answer)) return false;
+  if (!std::getline(std::cin, answer) || interrupted()) return false;
   return answer.empty() || answer[0] == 'y' || answer[0] == 'Y';
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <system_error>
 #include <vector>
 
 namespace adder::cli {
@@ -128,7 +129,10 @@ void ProgressBar::start(std::uint64_t total, std::string_view label, ProgressUni
     start_ = Clock::now();
     next_ = start_ + (style_ == Style::bar ? kBarPatience : kLinePatience);
     active_ = true;
-    if (!ticker_.joinable()) ticker_ = std::thread([this] { tick(); });
+    try {
+      if (!ticker_.joinable()) ticker_ = std::thread([this] { tick(); });
+    } catch (const std::system_error&) {  // no more threads: work goes on without a bar
+    }
   }
   changed_.notify_all();
 }

@@ -20,7 +20,7 @@ struct Topology::State {
   Plugin plugin;
   const PJRT_Api* api;
   PJRT_TopologyDescription* raw;
-  std::string platform_name, platform_version;
+  std::string platform_name;
   std::vector<std::string> device_kinds;
 };
 
@@ -53,8 +53,6 @@ Result<Topology> Topology::create(const Plugin& plugin, std::string_view name,
   ADDER_TRY(const auto platform, call(state->api, ADDER_PJRT(PJRT_TopologyDescription_PlatformName), fill));
   state->platform_name.assign(platform.platform_name, platform.platform_name_size);
   // The rest is only information.
-  if (auto version = call(state->api, ADDER_PJRT(PJRT_TopologyDescription_PlatformVersion), fill))
-    state->platform_version.assign(version->platform_version, version->platform_version_size);
   if (auto devices = call(state->api, ADDER_PJRT(PJRT_TopologyDescription_GetDeviceDescriptions), fill))
     for (std::size_t i = 0; i < devices->num_descriptions; ++i)
       if (auto kind = call(state->api, ADDER_PJRT(PJRT_DeviceDescription_Kind),
@@ -65,7 +63,6 @@ Result<Topology> Topology::create(const Plugin& plugin, std::string_view name,
 
 const Plugin& Topology::plugin() const { return state_->plugin; }
 const std::string& Topology::platform_name() const { return state_->platform_name; }
-const std::string& Topology::platform_version() const { return state_->platform_version; }
 const std::vector<std::string>& Topology::device_kinds() const { return state_->device_kinds; }
 
 Result<UnloadedExecutable> Topology::compile(std::string_view program, const CompileOptions& options) const {

@@ -29,8 +29,7 @@ class Topology {
                                  std::span<const NamedValue> options = {});
 
   const Plugin& plugin() const;
-  const std::string& platform_name() const;     ///< "cuda", "tpu"
-  const std::string& platform_version() const;  ///< free text
+  const std::string& platform_name() const;  ///< "cuda", "tpu"
   /// Kinds of the devices, in the plugin's order: what Device::kind() says on such a machine.
   const std::vector<std::string>& device_kinds() const;
 

@@ -43,7 +43,7 @@ TEST_F(Installed, TheManualAndTheCompletionsNameEveryCommand) {
   if (!std::filesystem::exists(manual / "adder.1")) GTEST_SKIP() << "the target adder_manual was not built";
   for (const char* file : {"adder.1", "adder.bash", "_adder", "adder.fish"})
     for (const char* command : {"generate", "forward", "inspect", "devices", "bench", "perplexity", "profile",
-                                "convert", "quantize", "pull"})
+                                "convert", "quantize", "pull", "compile"})
       EXPECT_THAT(contents(manual / file), HasSubstr(command)) << file;
 }
 

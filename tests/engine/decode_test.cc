@@ -210,11 +210,13 @@ TEST_F(Decode, APromptCanBeInterrupted) {
 
     cancel = false;
     const std::int64_t before = e.client().stats().executions;
+    std::atomic<bool> over{false};
     std::thread watcher([&] {
-      while (e.client().stats().executions < before + 2) std::this_thread::yield();
+      while (!over && e.client().stats().executions < before + 2) std::this_thread::yield();
       cancel = true;
     });
     const Status later = session.extend(rows, &cancel);
+    over = true;
     watcher.join();
     ASSERT_FALSE(later);
     EXPECT_EQ(later.error().code, ErrorCode::cancelled);

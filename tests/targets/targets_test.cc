@@ -80,7 +80,8 @@ void check_memory(const CompiledFor& done, std::int64_t state) {
   const ProgramReport& report = done.report;
   ASSERT_TRUE(report.argument_bytes && report.aliased_bytes && report.temporary_bytes) << report.name;
   EXPECT_GE(*report.aliased_bytes, state) << report.name << ": the state is updated in place";
-  // Decode needs no more than a few rows, extend what its tokens need: never a second copy of the weights.
+  // Decode needs no more than a few rows, extend what its tokens need. Where the
+  // weights are above 4 GiB, that is never a second copy of them.
   EXPECT_LT(*report.temporary_bytes, *report.argument_bytes / 2 + (std::int64_t{2} << 30)) << report.name;
   if (report.name.starts_with("decode"))
     EXPECT_LT(*report.temporary_bytes, *report.argument_bytes / 4) << report.name;
@@ -93,7 +94,7 @@ void check_loop(const CompiledFor& done) {
     EXPECT_FALSE(is_host_transfer(k)) << done.report.name << ": " << k.name << ": " << k.opcode;
     if (!k.in_loop) continue;
     ++in_loop;
-    EXPECT_GE(k.times, 64) << done.report.name << ": " << k.name << ": the loop's length is unknown";
+    EXPECT_GT(k.times, 1) << done.report.name << ": " << k.name << ": the loop's length is unknown";
   }
   if (done.report.name.starts_with("decode")) EXPECT_GT(in_loop, 0) << done.report.name;
 }
@@ -115,7 +116,7 @@ TEST_P(Targets, CompileEveryProgram) {
     EXPECT_GT(done.executable.serialize().value_or("").size(), 1000u) << done.graph.name;
   });
   ASSERT_TRUE(report) << report.error().to_string();
-  EXPECT_EQ(report->programs.size(), programs_of(request.batch).size());
+  EXPECT_EQ(report->programs.size(), programs_of(request.target.platform, request.batch).size());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Targets,

@@ -70,7 +70,7 @@ in_compile_commands() {
 }
 
 cmd_fuzz() {
-  local seconds=60 jobs=1 target
+  local seconds=60 jobs=1 seed=0 target
   local -a names=() targets=()
   while (($#)); do
     case $1 in
@@ -78,11 +78,14 @@ cmd_fuzz() {
       --seconds=*) seconds=${1#*=}; shift ;;
       --jobs) jobs=${2:?--jobs needs a number}; shift 2 ;;
       --jobs=*) jobs=${1#*=}; shift ;;
+      --seed) seed=${2:?--seed needs a number}; shift 2 ;;
+      --seed=*) seed=${1#*=}; shift ;;
       *) names+=("$1"); shift ;;
     esac
   done
   [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "--seconds needs a number, not '$seconds'"
   [[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs needs a number, not '$jobs'"
+  [[ $seed =~ ^[0-9]+$ ]] || die "--seed needs a number, not '$seed'"
   check_fuzz_names "${names[@]}"
   need_configured fuzz
   compile fuzz fuzz/all
@@ -94,9 +97,9 @@ cmd_fuzz() {
   ((${#targets[@]})) ||
     die "no fuzz target ran" "they are declared in fuzz/CMakeLists.txt; names are those of the programs"
   if ((jobs == 1)); then
-    for target in "${targets[@]}"; do fuzz_one "$target" "$seconds"; done
+    for target in "${targets[@]}"; do fuzz_one "$target" "$seconds" "$seed"; done
   else
-    fuzz_several "$jobs" "$seconds" "${targets[@]}"
+    fuzz_several "$jobs" "$seconds" "$seed" "${targets[@]}"
   fi
 }
 
@@ -109,7 +112,7 @@ check_fuzz_names() {
   done
 }
 
-# fuzz_one PROGRAM SECONDS: grows build/fuzz/corpus/<name>, starting from the tracked fuzz/corpus/<name>.
+# fuzz_one PROGRAM SECONDS SEED: grows build/fuzz/corpus/<name>, starting from the tracked fuzz/corpus/<name>.
 # Time and memory for one input are bounded, so that work out of proportion to the input is a finding.
 fuzz_one() {
   local name=${1##*/} corpus=$root/build/fuzz/corpus/${1##*/}
@@ -117,20 +120,20 @@ fuzz_one() {
   [[ ! -d $root/fuzz/corpus/$name ]] || seeds=("$root/fuzz/corpus/$name")
   mkdir -p "$corpus" "$root/build/fuzz/crashes"
   begin "fuzzing $name for $2 s" "the input that broke it is in build/fuzz/crashes; run the program on it to see again"
-  "$1" "$corpus" "${seeds[@]}" -max_total_time="$2" -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
+  "$1" "$corpus" "${seeds[@]}" -max_total_time="$2" -seed="$3" -max_len=8192 -timeout=10 -rss_limit_mb=2048 \
     -malloc_limit_mb=512 -print_final_stats=1 -artifact_prefix="$root/build/fuzz/crashes/$name-" </dev/null
 }
 
-# fuzz_several JOBS SECONDS PROGRAM...: so many at a time, each with a log of its own, shown if it fails.
+# fuzz_several JOBS SECONDS SEED PROGRAM...: so many at a time, each with a log of its own, shown if it fails.
 fuzz_several() {
-  local jobs=$1 seconds=$2 target failed=""
-  shift 2
+  local jobs=$1 seconds=$2 seed=$3 target failed=""
+  shift 3
   begin "fuzzing $# programs for $seconds s each, $jobs at a time" "the inputs that broke them are in build/fuzz/crashes"
   for target; do
     while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
     # A marker says how it ended: `wait -n` does not tell which one that was.
     { rm -f "$(log_file "${target##*/}").failed"
-      fuzz_one "$target" "$seconds" || touch "$(log_file "${target##*/}").failed"; } \
+      fuzz_one "$target" "$seconds" "$seed" || touch "$(log_file "${target##*/}").failed"; } \
       >"$(log_file "${target##*/}")" 2>&1 &
   done
   wait
