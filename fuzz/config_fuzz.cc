@@ -1,10 +1,11 @@
-// parse_json against nlohmann's own parser, then checkpoint::parse_config and parse_generation_defaults.
+// parse_json against nlohmann's own parser, then arch::parse_config and parse_generation_defaults.
 
 #include <cmath>
 
+#include "arch/config.h"
+#include "arch/mamba2.h"
 #include "base/json.h"
-#include "checkpoint/config.h"
-#include "checkpoint/names.h"
+#include "checkpoint/generation_defaults.h"
 #include "fuzz.h"
 
 namespace {
@@ -40,22 +41,23 @@ void check_parser(std::string_view text) {
 }
 
 void check_config(const Json& json) {
-  const auto config = checkpoint::parse_config(json, "input");
-  if (!config) {
-    FUZZ_CHECK(fuzz::is_readable(config.error().message));
+  const auto parsed = arch::parse_config(json, "input");
+  if (!parsed) {
+    FUZZ_CHECK(fuzz::is_readable(parsed.error().message));
     return;
   }
-  FUZZ_CHECK(config->d_inner == config->n_heads * config->head_dim);
-  if (!config->is_default(checkpoint::Field::n_groups)) {  // else the tensors decide
-    FUZZ_CHECK(validate(*config, "input").has_value());
-    FUZZ_CHECK(config->n_heads % config->n_groups == 0);
+  const arch::Config& config = **parsed;
+  if (const auto* mamba2 = dynamic_cast<const arch::Mamba2*>(&config)) {
+    FUZZ_CHECK(mamba2->d_inner == mamba2->n_heads * mamba2->head_dim);
+    if (!mamba2->is_default(arch::Mamba2::Field::n_groups))  // else the tensors decide
+      FUZZ_CHECK(mamba2->n_heads % mamba2->n_groups == 0);
+    FUZZ_CHECK(mamba2->dt_min >= 0 && mamba2->dt_min <= mamba2->dt_max);
   }
-  FUZZ_CHECK(config->vocab_size <= config->padded_vocab_size);
-  FUZZ_CHECK(config->dt_min >= 0 && config->dt_min <= config->dt_max);
-  FUZZ_CHECK(config->norm_eps > 0 && std::isfinite(config->norm_eps));
-  if (config->n_layer > 8) return;
-  for (const checkpoint::TensorSpec& spec : manifest(*config))
-    FUZZ_CHECK((Shape{DType::f64, spec.dims}.bytes() > 0));
+  FUZZ_CHECK(config.vocab_size <= config.padded_vocab_size);
+  FUZZ_CHECK(config.norm_eps > 0 && std::isfinite(config.norm_eps));
+  if (config.n_layer > 8) return;
+  for (const arch::TensorField& field : config.tensors())
+    FUZZ_CHECK((Shape{DType::f64, field.dims}.bytes() > 0));
 }
 
 void check_generation_defaults(const Json& json) {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "checkpoint/config.h"
+#include "checkpoint/generation_defaults.h"
 #include "file.h"
 
 using namespace adder;

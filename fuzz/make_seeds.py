@@ -365,6 +365,7 @@ def snapshot_seeds():
 
     def snapshot(version="2", state=None, ids=tokens, **changes):
         metadata = {
+            "architecture": "mamba2",
             "checksum": "0" * 32,
             "dtype": "f32",
             "fingerprint": "0123456789abcdef",

@@ -1,15 +1,15 @@
-// checkpoint::parse_pickle with every import allowed, and checkpoint::parse_torch_state, which allows few.
+// formats::parse_pickle with every import allowed, and formats::parse_torch_state, which allows few.
 
 #include <set>
 
-#include "checkpoint/pickle.h"
-#include "checkpoint/torch_state.h"
+#include "formats/pickle.h"
+#include "formats/torch_state.h"
 #include "fuzz.h"
 
 namespace {
 
 using namespace adder;
-using checkpoint::Pickle;
+using formats::Pickle;
 using Kind = Pickle::Kind;
 
 void check_node(std::span<const std::byte> bytes, const Pickle& pickle, const Pickle::Node& node) {
@@ -42,7 +42,7 @@ void check_nodes(std::span<const std::byte> bytes, const Pickle& pickle) {
   FUZZ_CHECK(items <= 3 * bytes.size());
 }
 
-void check_tensor(const checkpoint::TorchTensor& tensor) {
+void check_tensor(const formats::TorchTensor& tensor) {
   const std::size_t rank = tensor.shape.dims.size();
   FUZZ_CHECK(tensor.strides.size() == rank);
   FUZZ_CHECK(tensor.offset >= 0 && tensor.storage_bytes >= 0);
@@ -62,19 +62,19 @@ void check_tensor(const checkpoint::TorchTensor& tensor) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = fuzz::as_bytes(data, size);
   const auto pickle =
-      checkpoint::parse_pickle(bytes, "input", [](std::string_view, std::string_view) { return true; });
+      formats::parse_pickle(bytes, "input", [](std::string_view, std::string_view) { return true; });
   if (pickle)
     check_nodes(bytes, *pickle);
   else
     FUZZ_CHECK(fuzz::is_readable(pickle.error().message));
-  const auto state = checkpoint::parse_torch_state(bytes, "input");
+  const auto state = formats::parse_torch_state(bytes, "input");
   FUZZ_CHECK(!state || pickle.has_value());  // it runs the same program under stricter rules
   if (!state) {
     FUZZ_CHECK(fuzz::is_readable(state.error().message));
     return 0;
   }
   std::set<std::string_view> names;
-  for (const checkpoint::TorchTensor& tensor : *state) {
+  for (const formats::TorchTensor& tensor : *state) {
     FUZZ_CHECK(names.insert(tensor.name).second);
     check_tensor(tensor);
   }

@@ -1,24 +1,24 @@
-// checkpoint::parse_safetensors, and the writer on what it accepts.
+// formats::parse_safetensors, and the writer on what it accepts.
 
 #include <map>
 #include <set>
 
-#include "checkpoint/safetensors.h"
-#include "checkpoint/store.h"
 #include "file.h"
+#include "formats/safetensors.h"
+#include "formats/store.h"
 
 namespace {
 
 using namespace adder;
-using checkpoint::TensorView;
+using formats::TensorView;
 
 void check_view(std::span<const std::byte> file, const TensorView& view) {
   FUZZ_CHECK(fuzz::inside(file, view.bytes));
-  FUZZ_CHECK(view.encoding == checkpoint::Encoding::dense);
+  FUZZ_CHECK(view.encoding == formats::Encoding::dense);
   FUZZ_CHECK(static_cast<std::uint64_t>(view.shape.bytes()) == view.bytes.size());
   FUZZ_CHECK(view.shape.elements() * byte_size(view.shape.dtype) == view.shape.bytes());
   std::vector<float> values(static_cast<std::size_t>(view.shape.elements()));
-  const Status read = checkpoint::read_as_f32(view, values);
+  const Status read = formats::read_as_f32(view, values);
   FUZZ_CHECK(read.has_value() == is_float(view.shape.dtype) || values.empty());
 }
 
@@ -35,11 +35,11 @@ void check_layout(std::span<const std::byte> file, const std::vector<TensorView>
   FUZZ_CHECK(at == nullptr || at == file.data() + file.size());
 }
 
-void check_round_trip(const checkpoint::SafetensorsContent& content) {
+void check_round_trip(const formats::SafetensorsContent& content) {
   const std::string path = fuzz::scratch_path("safetensors");
-  const Status written = checkpoint::write_safetensors(path, content.tensors, content.metadata);
+  const Status written = formats::write_safetensors(path, content.tensors, content.metadata);
   FUZZ_CHECK(written.has_value());
-  const auto file = checkpoint::SafetensorsFile::open(path);
+  const auto file = formats::SafetensorsFile::open(path);
   std::remove(path.c_str());  // the mapping holds it
   FUZZ_CHECK(file.has_value());
   FUZZ_CHECK((*file)->metadata() == content.metadata);
@@ -55,7 +55,7 @@ void check_round_trip(const checkpoint::SafetensorsContent& content) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto file = fuzz::as_bytes(data, size);
-  const auto content = checkpoint::parse_safetensors(file, "input");
+  const auto content = formats::parse_safetensors(file, "input");
   if (!content) {
     FUZZ_CHECK(fuzz::is_readable(content.error().message));
     return 0;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "arch/mamba2.h"
 #include "engine/snapshot.h"
 #include "engine/snapshot_seal.h"
 #include "file.h"
@@ -15,29 +16,24 @@ using engine::Snapshot;
 constexpr std::uint64_t kFingerprint = 0x0123456789abcdef;
 
 /// As in make_seeds.py.
-model::Mamba2Config small_model() {
-  model::Mamba2Config c;
-  c.d_model = 2;
-  c.n_layer = 2;
-  c.d_state = 2;
-  c.head_dim = 2;
-  c.n_heads = 1;
-  c.d_conv = 3;
-  c.vocab_rows = 8;
-  c.vocab_size = 7;
-  return c;
+model::ModelSpec small_model() {
+  const auto config = std::make_shared<arch::Mamba2>();
+  config->d_model = 2, config->n_layer = 2, config->d_state = 2;
+  config->head_dim = 2, config->n_heads = 1, config->d_inner = 2, config->n_groups = 1, config->d_conv = 3;
+  config->padded_vocab_size = 8, config->vocab_size = 7;
+  return *model::make_spec(config, {}, DType::f32);
 }
 
 bool same(const Snapshot& a, const Snapshot& b) {
   bool out = a.tokens == b.tokens && a.fingerprint == b.fingerprint && a.weight_dtype == b.weight_dtype &&
-             a.state.position == b.state.position && a.state.layers.size() == b.state.layers.size();
-  for (std::size_t i = 0; out && i < a.state.layers.size(); ++i)
-    out = a.state.layers[i].ssm == b.state.layers[i].ssm && a.state.layers[i].conv == b.state.layers[i].conv;
+             a.state.position == b.state.position && a.state.fields.size() == b.state.fields.size();
+  for (std::size_t i = 0; out && i < a.state.fields.size(); ++i)
+    out = a.state.fields[i].bytes == b.state.fields[i].bytes;
   return out;
 }
 
 void check(std::span<const std::byte> bytes) {
-  const model::Mamba2Config config = small_model();
+  const model::ModelSpec config = small_model();
   const fuzz::MemoryFile file(bytes);
   const auto snapshot = engine::read_snapshot(file.path(), config, kFingerprint);
   if (!snapshot) {

@@ -1,17 +1,17 @@
-// checkpoint::ZipArchive and checkpoint::TorchFile.
+// formats::ZipArchive and formats::TorchFile.
 
-#include "checkpoint/store.h"
-#include "checkpoint/torch_bin.h"
-#include "checkpoint/zip_archive.h"
 #include "file.h"
+#include "formats/store.h"
+#include "formats/torch_bin.h"
+#include "formats/zip_archive.h"
 
 namespace {
 
 using namespace adder;
-using checkpoint::TensorView;
+using formats::TensorView;
 
 void check_archive(std::span<const std::byte> bytes) {
-  const auto archive = checkpoint::ZipArchive::open(bytes, "input");
+  const auto archive = formats::ZipArchive::open(bytes, "input");
   if (!archive) {
     FUZZ_CHECK(fuzz::is_readable(archive.error().message));
     return;
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = fuzz::as_bytes(data, size);
   check_archive(bytes);
   const fuzz::MemoryFile file(bytes);
-  const auto torch = checkpoint::TorchFile::open(file.path());
+  const auto torch = formats::TorchFile::open(file.path());
   if (!torch) {
     FUZZ_CHECK(fuzz::is_readable(torch.error().message));
     return 0;
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     FUZZ_CHECK(static_cast<std::uint64_t>(view.shape.bytes()) == view.bytes.size());
     FUZZ_CHECK(view.bytes.size() <= size);
     std::vector<std::byte> copy(view.bytes.size());
-    FUZZ_CHECK(checkpoint::read_as(view, view.shape.dtype, copy).has_value());
+    FUZZ_CHECK(formats::read_as(view, view.shape.dtype, copy).has_value());
     (*torch)->release(view);
     FUZZ_CHECK(std::equal(copy.begin(), copy.end(), view.bytes.begin(), view.bytes.end()));
   }

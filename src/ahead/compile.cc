@@ -151,14 +151,17 @@ std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> prog
     out.emplace_back([=](const engine::ModelSpec& model) {
       return engine::build_extend(model, {.batch = batch, .tokens = tokens});
     });
+  out.emplace_back([=](const engine::ModelSpec& model) {
+    return engine::build_state(model, {.op = engine::StateSpec::Op::zero, .batch = batch});
+  });
   return out;
 }
 
 Result<CompileReport> compile_for(const CompileRequest& request,
                                   const std::function<void(const CompiledFor&)>& on_program) {
   ADDER_TRY(pjrt::Topology topology, open_topology(request));
-  const engine::ModelSpec model =
-      engine::model_spec(request.model, request.target.platform, request.weight_dtype, request.precision);
+  ADDER_TRY(const engine::ModelSpec model, engine::model_spec(request.model, request.target.platform,
+                                                              request.weight_dtype, request.precision));
   CompileReport report{.platform = topology.platform_name(), .programs = {}};
   std::optional<pjrt::ExecutableCache> cache;
   if (!request.cache_dir.empty()) {

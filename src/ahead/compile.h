@@ -31,7 +31,7 @@ struct ProgramReport {
 struct CompileRequest {
   Target target;
   std::filesystem::path plugin;  ///< the plugin's file
-  model::Mamba2Config model;
+  arch::ConfigRef model;
   DType weight_dtype = DType::f32;
   hlo::Precision precision = hlo::Precision::HIGHEST;
   std::int64_t batch = 1;
@@ -56,7 +56,7 @@ struct CompileReport {
 
 /// The programs that `generate` runs on this platform with this batch, where calls need not be shorter:
 /// decode blocks of the platform's length (greedy, and with the default sampler), and an extend program for
-/// each length of the ladder. Decode's first.
+/// each length of the ladder; and the one that makes the state they begin with. Decode's first.
 std::vector<std::function<Result<engine::Graph>(const engine::ModelSpec&)>> programs_of(
     std::string_view platform, std::int64_t batch);
 

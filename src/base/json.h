@@ -11,6 +11,7 @@
 namespace adder {
 
 using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  ///< keeps keys in the order they were given
 
 struct JsonOptions {
   int max_depth = 64;                  ///< nested arrays and objects; deeper text is refused

@@ -6,10 +6,14 @@
 #include <span>
 #include <vector>
 
-#include "checkpoint/encoding.h"
-#include "checkpoint/quantize.h"
+#include "formats/encoding.h"
+#include "formats/int8_rows.h"
 
 namespace adder::checkpoint {
+
+using formats::Encoding;
+using formats::TensorView;
+
 namespace {
 
 constexpr std::int64_t kSampledRows = 16;
@@ -53,7 +57,7 @@ void add_steps(const TensorView& view, const Blocks& blocks, Steps& sum) {
   const std::int64_t stride = std::max<std::int64_t>(1, rows / kSampledRows);
   std::vector<float> row(static_cast<std::size_t>(width));
   for (std::int64_t r = 0; r < rows; r += stride) {
-    decode_range(view, r * width, row);
+    formats::decode_range(view, r * width, row);
     const double row_step = step(row, 127, false);
     for (std::int64_t at = 0; at < width; at += blocks.elements) {
       const auto n = static_cast<std::size_t>(std::min(blocks.elements, width - at));
@@ -87,7 +91,7 @@ DType stored_dtype(std::span<const TensorView> matrices) {
 DType stored_dtype(const Checkpoint& checkpoint) {
   std::vector<TensorView> matrices;
   for (const Checkpoint::Entry& entry : checkpoint.entries())
-    if (is_quantised_role(entry.spec.role)) matrices.push_back(entry.view);
+    if (entry.field.matrix) matrices.push_back(entry.view);
   return stored_dtype(matrices);
 }
 

@@ -18,6 +18,6 @@ namespace adder::checkpoint {
 DType stored_dtype(const Checkpoint& checkpoint);
 
 /// The same of some matrices.
-DType stored_dtype(std::span<const TensorView> matrices);
+DType stored_dtype(std::span<const formats::TensorView> matrices);
 
 }  // namespace adder::checkpoint

@@ -13,6 +13,8 @@
 namespace adder::checkpoint {
 namespace {
 
+using formats::Encoding;
+using formats::TensorView;
 using testing::golden;
 
 /// A matrix [rows,256] of normally distributed values in ggml blocks of 32.

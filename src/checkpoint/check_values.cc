@@ -6,11 +6,14 @@
 #include <cmath>
 #include <optional>
 
-#include "checkpoint/encoding.h"
-#include "checkpoint/store.h"
+#include "formats/encoding.h"
+#include "formats/store.h"
 
 namespace adder::checkpoint {
 namespace {
+
+using formats::Encoding;
+using formats::TensorView;
 
 constexpr std::int64_t kPiece = 1 << 16;  // floats held at a time
 
@@ -28,7 +31,7 @@ Status by_pieces(const TensorView& view, const Use& use) {
   const std::int64_t total = view.shape.elements();
   for (std::int64_t at = 0; at < total; at += kPiece) {
     piece.resize(static_cast<std::size_t>(std::min(kPiece, total - at)));
-    ADDER_CHECK(read_range_as(view, at, DType::f32, std::as_writable_bytes(std::span(piece))));
+    ADDER_CHECK(formats::read_range_as(view, at, DType::f32, std::as_writable_bytes(std::span(piece))));
     use(at, std::span<const float>(piece));
   }
   return {};
@@ -51,8 +54,8 @@ class Finding {
 
 Status check_decay(const TensorView& view, Finding& finding) {
   std::vector<float> decay(static_cast<std::size_t>(view.shape.elements())), stored(decay.size());
-  ADDER_CHECK(read_decay(view, decay));
-  ADDER_CHECK(read_as_f32(view, stored));
+  ADDER_CHECK(formats::read_decay(view, decay));
+  ADDER_CHECK(formats::read_as_f32(view, stored));
   for (std::size_t i = 0; i < decay.size(); ++i)
     if (!std::isfinite(decay[i]))
       finding.say(fmt::format("element {} is {}: its exponential is no finite float32", i, stored[i]));
@@ -72,15 +75,15 @@ Status check_floats(const TensorView& view, Finding& finding) {
 Result<std::vector<BadTensor>> find_bad_values(const Checkpoint& checkpoint, Progress& progress) {
   ProgressScope bar(progress, static_cast<std::uint64_t>(checkpoint.stored_bytes()), "checking weights");
   std::vector<BadTensor> out;
-  for (const auto& [spec, view] : checkpoint.entries()) {
-    Finding finding(spec.name);
-    if (spec.role == Role::a_log) {
+  for (const auto& [field, view] : checkpoint.entries()) {
+    Finding finding(field.name);
+    if (field.read == arch::Read::decay) {
       ADDER_CHECK(check_decay(view, finding));
     } else if (view.encoding != Encoding::int8_rows) {  // whose scales were looked at when it was opened
       ADDER_CHECK(check_floats(view, finding));
     }
     if (auto found = finding.found()) out.push_back(*std::move(found));
-    bar.advance(static_cast<std::uint64_t>(stored_size(view)));
+    bar.advance(static_cast<std::uint64_t>(formats::stored_size(view)));
     checkpoint.release(view);
   }
   return out;

@@ -22,9 +22,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN(), kInf = std::nume
 class CheckValues : public ::testing::Test {
  protected:
   CheckValues() {
-    const auto config = parse_config(testing::tiny_config(), "config.json");
-    EXPECT_TRUE(config) << config.error().to_string();
-    if (config) tensors_ = testing::tensors_for(*config);
+    tensors_ = testing::tensors_for(*testing::config_of(testing::tiny_config()));
     for (OwnedTensor& t : tensors_) std::fill(t.data.begin(), t.data.end(), '\0');
   }
   void set(const std::string& name, std::size_t index, float value) {

@@ -21,17 +21,20 @@ using testing::write_file;
 
 using Tensors = std::vector<OwnedTensor>;
 
-ModelConfig config_of(const Json& json) { return *parse_config(json, "config.json"); }
+using testing::config_of;
+using testing::mamba2;
+
+arch::Mamba2 tiny() { return mamba2(*config_of(tiny_config())); }
 
 // Writes a checkpoint whose tensors fit `json`, after `change` has had its way with them, and opens it.
 class CheckpointTest : public ::testing::Test {
  protected:
   Result<Checkpoint> open(
       const Json& json, const std::function<void(Tensors&)>& change = [](Tensors&) {}) {
-    return open_with(json, config_of(json), change);
+    return open_with(json, *config_of(json), change);
   }
   Result<Checkpoint> open_with(
-      const Json& json, const ModelConfig& config,
+      const Json& json, const arch::Config& config,
       const std::function<void(Tensors&)>& change = [](Tensors&) {}) {
     Tensors tensors = testing::tensors_for(config);
     change(tensors);
@@ -117,7 +120,7 @@ TEST_F(CheckpointTest, AConfigThatContradictsTheWeightsIsExplained) {
   json["num_hidden_layers"] = 3;
   json["vocab_size"] = 11;
   json["state_size"] = 8;
-  const auto c = open_with(json, config_of(tiny_config()));
+  const auto c = open_with(json, *config_of(tiny_config()));
   ASSERT_FALSE(c);
   EXPECT_THAT(
       c.error().message,
@@ -132,14 +135,14 @@ TEST_F(CheckpointTest, AConfigThatContradictsTheWeightsIsExplained) {
 TEST_F(CheckpointTest, StatedBiasesMustAgreeWithTheTensors) {
   Json with_bias = tiny_config();
   with_bias["use_bias"] = true;
-  EXPECT_THAT(open_with(with_bias, config_of(tiny_config())).error().message,
+  EXPECT_THAT(open_with(with_bias, *config_of(tiny_config())).error().message,
               HasSubstr("backbone.layers.0.mixer.in_proj.bias: missing: expected [52]"));
-  EXPECT_THAT(open_with(tiny_config(), config_of(with_bias)).error().message,
+  EXPECT_THAT(open_with(tiny_config(), *config_of(with_bias)).error().message,
               HasSubstr("\"backbone.layers.0.mixer.out_proj.bias\": surplus"));
 }
 
 TEST_F(CheckpointTest, WhatTheConfigOmitsComesFromTheTensors) {
-  ModelConfig truth = config_of(tiny_config());
+  arch::Mamba2 truth = tiny();
   truth.use_bias = true;
   truth.use_conv_bias = false;
   truth.has_gated_norm = false;
@@ -153,18 +156,18 @@ TEST_F(CheckpointTest, WhatTheConfigOmitsComesFromTheTensors) {
   json["state_size"] = 8;
   const auto c = open_with(json, truth);
   ASSERT_TRUE(c) << c.error().to_string();
-  EXPECT_TRUE(c->config().use_bias);
-  EXPECT_FALSE(c->config().use_conv_bias);
-  EXPECT_FALSE(c->config().has_gated_norm);
+  EXPECT_TRUE(mamba2(c->config()).use_bias);
+  EXPECT_FALSE(mamba2(c->config()).use_conv_bias);
+  EXPECT_FALSE(mamba2(c->config()).has_gated_norm);
   EXPECT_TRUE(c->config().tie_embeddings);
-  EXPECT_EQ(c->config().n_groups, 1);
-  EXPECT_EQ(c->config().d_conv, 3);
-  EXPECT_EQ(c->config().n_heads, 4);
-  EXPECT_EQ(c->config().head_dim, 4);
+  EXPECT_EQ(mamba2(c->config()).n_groups, 1);
+  EXPECT_EQ(mamba2(c->config()).d_conv, 3);
+  EXPECT_EQ(mamba2(c->config()).n_heads, 4);
+  EXPECT_EQ(mamba2(c->config()).head_dim, 4);
 }
 
 TEST_F(CheckpointTest, AGatedNormThatTheConfigStatesMustExist) {
-  ModelConfig without = config_of(tiny_config());
+  arch::Mamba2 without = tiny();
   without.has_gated_norm = false;
   EXPECT_THAT(open_with(tiny_config(), without).error().message,
               AllOf(HasSubstr("layers.0.mixer.norm.weight: missing"),
@@ -173,7 +176,7 @@ TEST_F(CheckpointTest, AGatedNormThatTheConfigStatesMustExist) {
   silent["rms_norm"] = false;
   const auto c = open_with(silent, without);
   ASSERT_TRUE(c) << c.error().message;
-  EXPECT_FALSE(c->config().has_gated_norm);
+  EXPECT_FALSE(mamba2(c->config()).has_gated_norm);
 }
 
 TEST_F(CheckpointTest, ATiedHeadMayBeStoredAndAnUntiedOneMust) {
@@ -205,7 +208,7 @@ TEST_F(CheckpointTest, MambaSsmNamesAndConfigResolveToCanonicalOnes) {
   const auto embedding = c->tensor("backbone.embeddings.weight");
   ASSERT_TRUE(embedding);
   EXPECT_EQ(embedding->name, "backbone.embedding.weight");
-  EXPECT_EQ(c->entries().front().spec.role, Role::embedding);
+  EXPECT_EQ(c->entries().front().field.local, "embedding.weight");
 }
 
 TEST_F(CheckpointTest, OneTensorUnderTwoNamesIsAConflict) {
@@ -246,7 +249,7 @@ TEST_F(CheckpointTest, FingerprintFollowsTheWeightsNotTheirStorage) {
 TEST_F(CheckpointTest, FingerprintIgnoresSharding) {
   const auto whole = open(tiny_config());
   ASSERT_TRUE(whole);
-  const Tensors tensors = testing::tensors_for(config_of(tiny_config()));
+  const Tensors tensors = testing::tensors_for(*config_of(tiny_config()));
   const TempDirectory sharded;
   write_file(sharded / "config.json", tiny_config().dump());
   Json map = Json::object();
@@ -264,15 +267,27 @@ TEST_F(CheckpointTest, FingerprintIgnoresSharding) {
 }
 
 TEST_F(CheckpointTest, InferredGroupsMustDivideTheHeads) {
-  ModelConfig truth = config_of(tiny_config());
+  arch::Mamba2 truth = tiny();
   truth.n_groups = 3;
   Json json = tiny_config();
   json.erase("n_groups");
   EXPECT_THAT(open_with(json, truth).error().message, HasSubstr("4 heads do not divide into 3 groups"));
 }
 
-TEST(ManifestTest, ListsEveryTensorOnceInCanonicalOrder) {
-  const auto specs = manifest(config_of(tiny_config()));
+TEST(GoldenCheckpointTest, MambaSsmTinyIsACheckpoint) {
+  const auto checkpoint = Checkpoint::open(golden("mamba-ssm-tiny"));
+  ASSERT_TRUE(checkpoint) << checkpoint.error().to_string();
+  const arch::Config& c = checkpoint->config();
+  EXPECT_EQ(c.dialect, arch::Dialect::mamba_ssm);
+  EXPECT_EQ(c.vocab_size, 501);
+  EXPECT_EQ(c.padded_vocab_size, 512);
+  EXPECT_TRUE(c.tie_embeddings);
+  EXPECT_EQ(checkpoint->format(), "PyTorch");
+  EXPECT_EQ(checkpoint->entries().size(), 29u);
+}
+
+TEST(TensorListTest, ListsEveryTensorOnceInCanonicalOrder) {
+  const auto specs = tiny().tensors();
   ASSERT_EQ(specs.size(), 1u + 2 * 9 + 2);
   EXPECT_EQ(specs.front().name, "backbone.embeddings.weight");
   EXPECT_EQ(specs.front().dims, (Dims{10, 8}));

@@ -13,9 +13,9 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "checkpoint/hf_config.h"
-#include "checkpoint/quantize.h"
-#include "checkpoint/safetensors.h"
 #include "checkpoint/staged_directory.h"
+#include "formats/int8_rows.h"
+#include "formats/safetensors.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -27,15 +27,15 @@ constexpr const char* kSideFiles[] = {"tokenizer.json", "tokenizer_config.json",
                                       "chat_template.jinja", "generation_config.json"};
 
 bool becomes_int8(const Checkpoint::Entry& entry, const ConvertOptions& options) {
-  if (!options.dtype) return entry.view.encoding == Encoding::int8_rows;
-  return *options.dtype == DType::s8 && is_quantised_role(entry.spec.role);
+  if (!options.dtype) return entry.view.encoding == formats::Encoding::int8_rows;
+  return *options.dtype == DType::s8 && entry.field.matrix;
 }
 
 // Of a tensor that does not become int8.
 DType target_dtype(const Checkpoint::Entry& entry, const ConvertOptions& options) {
   const DType stored = entry.view.shape.dtype;
-  const bool keep = !options.dtype || *options.dtype == DType::s8 ||
-                    (*options.dtype == DType::bf16 && !is_quantised_role(entry.spec.role));
+  const bool keep =
+      !options.dtype || *options.dtype == DType::s8 || (*options.dtype == DType::bf16 && !entry.field.matrix);
   return keep ? stored : *options.dtype;
 }
 
@@ -45,12 +45,12 @@ enum class Part { elements, int8_values, int8_scales };
 // A file to be written: tensors as they will be, and what they are made from.
 struct Shard {
   std::string name;
-  std::vector<TensorHeader> headers;
-  std::vector<TensorView> views;
+  std::vector<formats::TensorHeader> headers;
+  std::vector<formats::TensorView> views;
   std::vector<Part> parts;
   std::uint64_t bytes = 0;
 
-  void add(std::string tensor, const Shape& shape, const TensorView& view, Part part) {
+  void add(std::string tensor, const Shape& shape, const formats::TensorView& view, Part part) {
     headers.push_back({std::move(tensor), shape});
     views.push_back(view);
     parts.push_back(part);
@@ -61,12 +61,12 @@ struct Shard {
 // One tensor, or a weight and its scale, which stay in one file.
 Shard converted(const Checkpoint::Entry& entry, const ConvertOptions& options) {
   Shard out;
-  const auto& [spec, view] = entry;
+  const auto& [field, view] = entry;
   if (becomes_int8(entry, options)) {
-    out.add(spec.name, {DType::s8, spec.dims}, view, Part::int8_values);
-    out.add(spec.name + "_scale", {DType::f32, {spec.dims[0], 1}}, view, Part::int8_scales);
+    out.add(field.name, {DType::s8, field.dims}, view, Part::int8_values);
+    out.add(field.name + "_scale", {DType::f32, {field.dims[0], 1}}, view, Part::int8_scales);
   } else {
-    out.add(spec.name, {target_dtype(entry, options), spec.dims}, view, Part::elements);
+    out.add(field.name, {target_dtype(entry, options), field.dims}, view, Part::elements);
   }
   return out;
 }
@@ -99,29 +99,29 @@ Status check_room(const fs::path& directory, std::uint64_t bytes) {
 using Reader = std::function<Status(std::int64_t first, std::span<std::byte> out)>;
 
 // Elements [first, first + n) of the tensor that `part` of `view` makes; whole rows if they are int8 values.
-Reader reader(const TensorView& view, Part part, DType dtype) {
+Reader reader(const formats::TensorView& view, Part part, DType dtype) {
   switch (part) {
     case Part::int8_scales:
       return [view](std::int64_t first, std::span<std::byte> out) {
-        return read_int8_scales(view, first,
-                                {reinterpret_cast<float*>(out.data()), out.size() / sizeof(float)});
+        return formats::read_int8_scales(view, first,
+                                         {reinterpret_cast<float*>(out.data()), out.size() / sizeof(float)});
       };
     case Part::int8_values:
       return [view](std::int64_t first, std::span<std::byte> out) {
         const std::int64_t width = view.shape.dims[1];
         std::vector<float> scales(out.size() / static_cast<std::size_t>(width));
-        return read_int8_rows(view, first / width, {reinterpret_cast<std::int8_t*>(out.data()), out.size()},
-                              scales);
+        return formats::read_int8_rows(view, first / width,
+                                       {reinterpret_cast<std::int8_t*>(out.data()), out.size()}, scales);
       };
     default:
       return [view, dtype](std::int64_t first, std::span<std::byte> out) {
-        return read_range_as(view, first, dtype, out);
+        return formats::read_range_as(view, first, dtype, out);
       };
   }
 }
 
 // How many elements to ask the reader for at a time.
-std::int64_t piece_of(const TensorView& view, Part part) {
+std::int64_t piece_of(const formats::TensorView& view, Part part) {
   if (part == Part::elements) return kPiece;
   const std::int64_t width = std::max<std::int64_t>(1, view.shape.dims[1]);
   const std::int64_t rows = std::max<std::int64_t>(1, kPiece / width);
@@ -131,7 +131,7 @@ std::int64_t piece_of(const TensorView& view, Part part) {
 Status write_shard(const fs::path& directory, const Shard& shard, const Checkpoint& source,
                    const ConvertOptions& options, ProgressScope& progress) {
   std::vector<std::byte> buffer;
-  const auto produce = [&](std::size_t i, const ByteSink& sink) -> Status {
+  const auto produce = [&](std::size_t i, const formats::ByteSink& sink) -> Status {
     const Shape& shape = shard.headers[i].shape;
     const Reader read = reader(shard.views[i], shard.parts[i], shape.dtype);
     const std::int64_t total = shape.elements(), piece = piece_of(shard.views[i], shard.parts[i]);
@@ -145,7 +145,7 @@ Status write_shard(const fs::path& directory, const Shard& shard, const Checkpoi
     source.release(shard.views[i]);
     return {};
   };
-  return write_safetensors(directory / shard.name, shard.headers, produce, {{"format", "pt"}});
+  return formats::write_safetensors(directory / shard.name, shard.headers, produce, {{"format", "pt"}});
 }
 
 Status write_text(const fs::path& path, const std::string& text) {
@@ -155,7 +155,7 @@ Status write_text(const fs::path& path, const std::string& text) {
 Status write_index(const fs::path& directory, const std::vector<Shard>& shards, std::uint64_t total) {
   Json map = Json::object();
   for (const Shard& shard : shards)
-    for (const TensorHeader& tensor : shard.headers) map[tensor.name] = shard.name;
+    for (const formats::TensorHeader& tensor : shard.headers) map[tensor.name] = shard.name;
   const Json index{{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}};
   return write_text(directory / "model.safetensors.index.json", index.dump(2) + "\n");
 }

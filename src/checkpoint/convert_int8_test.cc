@@ -9,11 +9,11 @@
 #include <set>
 
 #include "checkpoint/convert.h"
-#include "checkpoint/encoding.h"
 #include "checkpoint/gguf_testing.h"
 #include "checkpoint/hf_config.h"
-#include "checkpoint/quantize.h"
 #include "checkpoint/testing.h"
+#include "formats/encoding.h"
+#include "formats/int8_rows.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -30,9 +30,9 @@ ConvertOptions int8_options(std::uint64_t shard = 5'000'000'000) {
   return {.dtype = DType::s8, .max_shard_bytes = shard};
 }
 
-std::vector<float> floats_of(const TensorView& view) {
+std::vector<float> floats_of(const formats::TensorView& view) {
   std::vector<float> out(static_cast<std::size_t>(view.shape.elements()));
-  EXPECT_TRUE(read_as_f32(view, out));
+  EXPECT_TRUE(formats::read_as_f32(view, out));
   return out;
 }
 
@@ -41,13 +41,13 @@ void expect_quantised(const Checkpoint& source, const Checkpoint& copy) {
   ASSERT_EQ(source.entries().size(), copy.entries().size());
   for (std::size_t i = 0; i < source.entries().size(); ++i) {
     const auto &from = source.entries()[i], &to = copy.entries()[i];
-    ASSERT_EQ(from.spec.name, to.spec.name);
-    if (is_quantised_role(from.spec.role)) {
-      EXPECT_EQ(to.view.encoding, Encoding::int8_rows) << to.spec.name;
-      EXPECT_EQ(quantised(from.view), quantised(to.view)) << to.spec.name;
+    ASSERT_EQ(from.field.name, to.field.name);
+    if (from.field.matrix) {
+      EXPECT_EQ(to.view.encoding, formats::Encoding::int8_rows) << to.field.name;
+      EXPECT_EQ(quantised(from.view), quantised(to.view)) << to.field.name;
     } else {
-      EXPECT_EQ(to.view.shape, from.view.shape) << to.spec.name;
-      EXPECT_EQ(floats_of(from.view), floats_of(to.view)) << to.spec.name;
+      EXPECT_EQ(to.view.shape, from.view.shape) << to.field.name;
+      EXPECT_EQ(floats_of(from.view), floats_of(to.view)) << to.field.name;
     }
   }
 }
@@ -73,8 +73,8 @@ TEST_P(ConvertInt8Golden, QuantisedFilesAreWhatTheLoaderWouldQuantise) {
   ASSERT_TRUE(sharded) << sharded.error().to_string();
   EXPECT_EQ(sharded->fingerprint(), whole->fingerprint());
   for (const auto& entry : sharded->entries())
-    if (entry.view.encoding == Encoding::int8_rows) {
-      EXPECT_NE(sharded->store().find(entry.spec.name + "_scale"), nullptr);
+    if (entry.view.encoding == formats::Encoding::int8_rows) {
+      EXPECT_NE(sharded->store().find(entry.field.name + "_scale"), nullptr);
     }
 
   ASSERT_TRUE(convert(*whole, dir / "again", int8_options()));
@@ -124,7 +124,7 @@ TEST(ConvertInt8Test, FloatsComeBackFromInt8) {
   const auto wide = Checkpoint::open(dir / "f32");
   ASSERT_TRUE(wide) << wide.error().to_string();
   for (std::size_t i = 0; i < wide->entries().size(); ++i) {
-    EXPECT_EQ(wide->entries()[i].view.encoding, Encoding::dense);
+    EXPECT_EQ(wide->entries()[i].view.encoding, formats::Encoding::dense);
     EXPECT_EQ(floats_of(wide->entries()[i].view), floats_of(int8->entries()[i].view));
   }
   EXPECT_EQ(read_file(dir.path() / "f32" / "config.json").find("quantization_config"), std::string::npos);
@@ -133,7 +133,7 @@ TEST(ConvertInt8Test, FloatsComeBackFromInt8) {
 TEST(ConvertInt8Test, AWeightThatIsNotFiniteLeavesNothingBehind) {
   const TempDirectory dir;
   const Json config = testing::tiny_config();
-  std::vector<testing::OwnedTensor> tensors = testing::tensors_for(*parse_config(config, "c"));
+  std::vector<testing::OwnedTensor> tensors = testing::tensors_for(**arch::parse_config(config, "c"));
   const float nan = std::nanf("");
   std::memcpy(tensors[0].data.data() + 20, &nan, sizeof nan);
   testing::write_checkpoint(dir, config, tensors);
@@ -150,8 +150,8 @@ TEST(ConvertInt8Test, AWeightThatIsNotFiniteLeavesNothingBehind) {
 }
 
 Json int8_config() {
-  const auto config = parse_config(testing::tiny_config(), "c");
-  return *parse_json(hugging_face_config(*config, DType::f32, true), "c");
+  const auto config = arch::parse_config(testing::tiny_config(), "c");
+  return *parse_json(hugging_face_config(**config, DType::f32, true), "c");
 }
 
 TEST(QuantizationConfigTest, WhatConvertWritesIsRead) {
@@ -164,16 +164,16 @@ TEST(QuantizationConfigTest, WhatConvertWritesIsRead) {
         "observer":"minmax","observer_kwargs":{},"strategy":"channel","symmetric":true,"type":"int"},
       "input_activations":{"actorder":null,"dynamic":true,"num_bits":8,"observer":null,"observer_kwargs":{},
         "strategy":"token","symmetric":true,"type":"int"}}}})");
-  EXPECT_TRUE(parse_config(json, "c")) << parse_config(json, "c").error().to_string();
+  EXPECT_TRUE(arch::parse_config(json, "c")) << arch::parse_config(json, "c").error().to_string();
   json["quantization_config"] = nullptr;
-  EXPECT_TRUE(parse_config(json, "c"));
+  EXPECT_TRUE(arch::parse_config(json, "c"));
 }
 
 TEST(QuantizationConfigTest, OtherMethodsAreNamedInOneSentence) {
   for (const char* method : {"gptq", "awq", "bitsandbytes", "fp8", "torchao", "hqq"}) {
     Json json = testing::tiny_config();
     json["quantization_config"] = {{"quant_method", method}, {"bits", 4}, {"format", 7}};
-    const auto config = parse_config(json, "config.json");
+    const auto config = arch::parse_config(json, "config.json");
     ASSERT_FALSE(config);
     EXPECT_EQ(config.error().code, ErrorCode::unsupported);
     EXPECT_EQ(config.error().message,
@@ -196,9 +196,9 @@ class ChangedQuantization : public ::testing::TestWithParam<Change> {};
 TEST_P(ChangedQuantization, IsRefused) {
   Json json = testing::tiny_config();
   json["quantization_config"] = int8_config()["quantization_config"];
-  ASSERT_TRUE(parse_config(json, "c")) << parse_config(json, "c").error().to_string();
+  ASSERT_TRUE(arch::parse_config(json, "c")) << arch::parse_config(json, "c").error().to_string();
   json["quantization_config"][Json::json_pointer(GetParam().pointer)] = GetParam().value;
-  const auto config = parse_config(json, "c");
+  const auto config = arch::parse_config(json, "c");
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().code, GetParam().code);
   EXPECT_THAT(config.error().message, HasSubstr(GetParam().says));
@@ -227,7 +227,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(QuantizationConfigTest, SomethingElseInItsPlaceIsCorrupt) {
   Json json = testing::tiny_config();
   json["compression_config"] = 8;
-  EXPECT_THAT(parse_config(json, "c").error().message, HasSubstr("compression_config: expected an object"));
+  EXPECT_THAT(arch::parse_config(json, "c").error().message,
+              HasSubstr("compression_config: expected an object"));
 }
 
 }  // namespace

@@ -34,15 +34,15 @@ void expect_same_tensors(const Checkpoint& a, const Checkpoint& b) {
   ASSERT_EQ(a.entries().size(), b.entries().size());
   for (std::size_t i = 0; i < a.entries().size(); ++i) {
     const auto &x = a.entries()[i], &y = b.entries()[i];
-    EXPECT_EQ(x.spec.name, y.spec.name);
-    EXPECT_EQ(x.view.shape, y.view.shape) << x.spec.name;
-    EXPECT_TRUE(std::ranges::equal(x.view.bytes, y.view.bytes)) << x.spec.name;
+    EXPECT_EQ(x.field.name, y.field.name);
+    EXPECT_EQ(x.view.shape, y.view.shape) << x.field.name;
+    EXPECT_TRUE(std::ranges::equal(x.view.bytes, y.view.bytes)) << x.field.name;
   }
 }
 
-std::vector<std::byte> read_bytes(const TensorView& view, DType dtype) {
+std::vector<std::byte> read_bytes(const formats::TensorView& view, DType dtype) {
   std::vector<std::byte> out(static_cast<std::size_t>(view.shape.elements() * byte_size(dtype)));
-  EXPECT_TRUE(read_as(view, dtype, out));
+  EXPECT_TRUE(formats::read_as(view, dtype, out));
   return out;
 }
 
@@ -61,9 +61,9 @@ TEST_P(ConvertGolden, NothingChangesUnlessAsked) {
   ASSERT_TRUE(copy) << copy.error().to_string();
   expect_same_tensors(*source, *copy);
   EXPECT_EQ(copy->fingerprint(), source->fingerprint()) << "the config must say the same";
-  EXPECT_EQ(copy->config().dialect, Dialect::hugging_face);
+  EXPECT_EQ(copy->config().dialect, arch::Dialect::hugging_face);
   EXPECT_EQ(copy->config().eos_token_ids, source->config().eos_token_ids);
-  for (const auto& entry : copy->entries()) EXPECT_EQ(entry.view.name, entry.spec.name);
+  for (const auto& entry : copy->entries()) EXPECT_EQ(entry.view.name, entry.field.name);
 }
 
 TEST_P(ConvertGolden, ShardsHoldTheSame) {
@@ -79,10 +79,10 @@ TEST_P(ConvertGolden, ShardsHoldTheSame) {
   expect_same_tensors(*source, *copy);
   for (const std::string& name : files_in(dir / "out")) {
     if (!name.ends_with(".safetensors")) continue;
-    const auto shard = SafetensorsFile::open(dir.path() / "out" / name);
+    const auto shard = formats::SafetensorsFile::open(dir.path() / "out" / name);
     ASSERT_TRUE(shard) << shard.error().to_string();
     std::size_t bytes = 0;
-    for (const TensorView& view : (*shard)->tensors()) bytes += view.bytes.size();
+    for (const formats::TensorView& view : (*shard)->tensors()) bytes += view.bytes.size();
     EXPECT_TRUE(bytes <= 100'000 || (*shard)->tensors().size() == 1) << name << " has " << bytes;
     EXPECT_EQ((*shard)->metadata().at("format"), "pt");
   }
@@ -101,7 +101,7 @@ TEST(ConvertTest, Float32IsWhatTheLoaderWouldRead) {
   const auto copy = Checkpoint::open(dir / "out");
   ASSERT_TRUE(copy) << copy.error().to_string();
   for (std::size_t i = 0; i < copy->entries().size(); ++i) {
-    const TensorView& view = copy->entries()[i].view;
+    const formats::TensorView& view = copy->entries()[i].view;
     EXPECT_EQ(view.shape.dtype, DType::f32);
     EXPECT_TRUE(std::ranges::equal(view.bytes, read_bytes(source->entries()[i].view, DType::f32)));
   }
@@ -135,8 +135,8 @@ TEST(ConvertTest, GgufIsWrittenAsItIsRead) {
   ASSERT_TRUE(copy) << copy.error().to_string();
   ASSERT_EQ(copy->entries().size(), source->entries().size());
   for (std::size_t i = 0; i < copy->entries().size(); ++i) {
-    const TensorView &read = source->entries()[i].view, &written = copy->entries()[i].view;
-    EXPECT_EQ(written.shape.dims, source->entries()[i].spec.dims);
+    const formats::TensorView &read = source->entries()[i].view, &written = copy->entries()[i].view;
+    EXPECT_EQ(written.shape.dims, source->entries()[i].field.dims);
     EXPECT_TRUE(std::ranges::equal(read_bytes(written, DType::f32), read_bytes(read, DType::f32)))
         << read.name;
   }
@@ -145,9 +145,9 @@ TEST(ConvertTest, GgufIsWrittenAsItIsRead) {
 
 TEST(ConvertTest, WhatBelongsToTheModelIsCopied) {
   const TempDirectory dir;
-  const auto config = parse_config(testing::tiny_config(), "c");
+  const auto config = arch::parse_config(testing::tiny_config(), "c");
   ASSERT_TRUE(config);
-  testing::write_checkpoint(dir, testing::tiny_config(), testing::tensors_for(*config));
+  testing::write_checkpoint(dir, testing::tiny_config(), testing::tensors_for(**config));
   write_file(dir / "tokenizer.json", "{\"t\":1}");
   write_file(dir / "generation_config.json", "{\"temperature\":0.5}");
   write_file(dir / "README.md", "not part of it");
@@ -194,22 +194,22 @@ TEST(ConvertTest, NothingIsOverwrittenOrLeftHalfWritten) {
   EXPECT_TRUE(convert(*source, dir / "empty")) << "an empty directory may be filled";
 }
 
-ModelConfig round_trip(const ModelConfig& config) {
+arch::Mamba2 round_trip(const arch::Mamba2& config) {
   const std::string text = hugging_face_config(config, DType::f32);
   const auto json = parse_json(text, "t");
   EXPECT_TRUE(json) << text;
-  const auto back = parse_config(*json, "t");
+  const auto back = arch::parse_config(*json, "t");
   EXPECT_TRUE(back) << back.error().to_string();
-  return back ? *back : ModelConfig{};
+  return back ? testing::mamba2(**back) : arch::Mamba2{};
 }
 
 TEST(HfConfigTest, EveryFieldComesBack) {
-  ModelConfig c;
+  arch::Mamba2 c;
   c.d_model = 48, c.n_layer = 3, c.d_inner = 72, c.n_heads = 9, c.head_dim = 8, c.n_groups = 3,
   c.d_state = 20, c.d_conv = 5, c.vocab_size = 501, c.padded_vocab_size = 512, c.norm_eps = 3.3e-6,
   c.dt_min = 0.001, c.dt_max = 0.1, c.use_bias = true, c.use_conv_bias = false, c.tie_embeddings = false,
   c.eos_token_ids = {2, 7}, c.bos_token_id = 1;
-  const ModelConfig back = round_trip(c);
+  const arch::Mamba2 back = round_trip(c);
   EXPECT_EQ(back.d_inner, 72) << "expand 1.5";
   EXPECT_EQ(back.n_heads, 9);
   EXPECT_EQ(back.head_dim, 8);
@@ -236,7 +236,7 @@ TEST(HfConfigTest, EveryFieldComesBack) {
 TEST(HfConfigTest, MoreIdsThanRowsAreRefused) {
   Json json = testing::tiny_config();
   json["unpadded_vocab_size"] = 11;
-  EXPECT_THAT(parse_config(json, "c").error().message, HasSubstr("unpadded_vocab_size"));
+  EXPECT_THAT(arch::parse_config(json, "c").error().message, HasSubstr("unpadded_vocab_size"));
 }
 
 }  // namespace

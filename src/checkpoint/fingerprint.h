@@ -6,9 +6,9 @@
 #include <span>
 #include <string_view>
 
+#include "arch/config.h"
 #include "base/hash.h"
-#include "checkpoint/config.h"
-#include "checkpoint/tensor_source.h"
+#include "formats/tensor_source.h"
 
 namespace adder::checkpoint {
 
@@ -18,13 +18,13 @@ class Fingerprint {
  public:
   /// Sizes and constants; not token ids, dialect or which fields were defaults, which do not change the
   /// mathematics.
-  void add(const ModelConfig& config);
+  void add(const arch::Config& config);
   /// Name, type and shape.
-  void add_description(std::string_view canonical, const TensorView& view);
+  void add_description(std::string_view canonical, const formats::TensorView& view);
   /// Every byte, of int8 the scales too; the elements of negative_exp as they read, so that A_log counts the
   /// same whether stored as such or as -exp(A_log). Calls `after` for every `piece` bytes of the file or
   /// fewer; its error ends the work and is returned.
-  Status add_elements(const TensorView& view, std::size_t piece,
+  Status add_elements(const formats::TensorView& view, std::size_t piece,
                       const std::function<Status(std::size_t bytes)>& after);
   void text(std::string_view value) { hasher_.text(value); }
   std::uint64_t value() const { return hasher_.value().low; }

@@ -1,4 +1,3 @@
-#include "checkpoint/gguf_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +6,8 @@
 #include <random>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/encoding.h"
 #include "checkpoint/gguf_testing.h"
+#include "formats/encoding.h"
 
 namespace adder::checkpoint {
 namespace {
@@ -33,17 +32,17 @@ class GgufModelTest : public ::testing::Test {
 };
 
 std::vector<float> read(const Checkpoint& c, const std::string& name) {
-  const TensorView view = c.tensor(name).value();
+  const formats::TensorView view = c.tensor(name).value();
   std::vector<float> values(static_cast<std::size_t>(view.shape.elements()));
-  EXPECT_TRUE(read_as_f32(view, values));
+  EXPECT_TRUE(formats::read_as_f32(view, values));
   return values;
 }
 
 TEST_F(GgufModelTest, ConfigComesFromTheKeys) {
   const auto c = open(tiny_gguf());
   ASSERT_TRUE(c) << c.error().to_string();
-  const ModelConfig& config = c->config();
-  EXPECT_EQ(config.dialect, Dialect::gguf);
+  const arch::Mamba2& config = mamba2(c->config());
+  EXPECT_EQ(config.dialect, arch::Dialect::gguf);
   EXPECT_EQ(config.d_model, 8);
   EXPECT_EQ(config.n_layer, 2);
   EXPECT_EQ(config.d_inner, 16);
@@ -72,17 +71,14 @@ TEST_F(GgufModelTest, TensorsHaveOurNamesAndShapes) {
   EXPECT_EQ(c->tensor("backbone.layers.0.mixer.D")->name, "blk.0.ssm_d");
   EXPECT_THAT(read(*c, "backbone.layers.0.mixer.D"), ElementsAre(0, 0.125f, 0.25f, 0.375f));
   EXPECT_EQ(read(*c, "backbone.embeddings.weight")[79], 79.f / 8);
-  for (const Checkpoint::Entry& e : c->entries()) EXPECT_EQ(canonical_from_gguf(e.view.name), e.spec.name);
-  for (const char* other : {"blk.0.ssm_x.weight", "blk.00.ssm_a", "blk.-1.ssm_a", "blk..ssm_a", "blk.ssm_a",
-                            "blk.99999999999.ssm_a", "output", ""})
-    EXPECT_FALSE(canonical_from_gguf(other)) << other;
+  for (const Checkpoint::Entry& e : c->entries()) EXPECT_EQ(e.view.name, e.field.gguf);
 }
 
 TEST_F(GgufModelTest, ADirectoryWithOneGgufFileNeedsNothingElse) {
   ASSERT_TRUE(open(tiny_gguf()));
   EXPECT_TRUE(Checkpoint::open(dir.path()));
   write_file(dir / "other.gguf", tiny_gguf().bytes());
-  EXPECT_THAT(TensorStore::open(dir.path()).error().message,
+  EXPECT_THAT(formats::TensorStore::open(dir.path()).error().message,
               AllOf(HasSubstr("expected one GGUF file, found 2"), HasSubstr("m.gguf and other.gguf")));
 }
 
@@ -93,8 +89,8 @@ TEST_F(GgufModelTest, EqualsSafetensors) {
   const TempDirectory other;
   std::vector<OwnedTensor> tensors;
   for (const Checkpoint::Entry& e : gguf->entries()) {
-    OwnedTensor t(e.spec.name, e.view.shape);
-    ASSERT_TRUE(read_as(e.view, DType::f32, std::as_writable_bytes(std::span(t.data))));
+    OwnedTensor t(e.field.name, e.view.shape);
+    ASSERT_TRUE(formats::read_as(e.view, DType::f32, std::as_writable_bytes(std::span(t.data))));
     tensors.push_back(std::move(t));
   }
   write_checkpoint(other, tiny_config(), tensors);
@@ -104,17 +100,17 @@ TEST_F(GgufModelTest, EqualsSafetensors) {
   EXPECT_EQ(plain->stored_bytes(), gguf->stored_bytes());
   EXPECT_EQ(plain->fingerprint(), gguf->fingerprint());
   for (const Checkpoint::Entry& e : plain->entries())
-    EXPECT_EQ(read(*plain, e.spec.name), read(*gguf, e.spec.name));
+    EXPECT_EQ(read(*plain, e.field.name), read(*gguf, e.field.name));
 }
 
 TEST_F(GgufModelTest, WritingViewsExpandsThem) {
   const auto gguf = open(tiny_gguf());
   ASSERT_TRUE(gguf);
-  const TensorView view = gguf->tensor("backbone.layers.0.mixer.A_log").value();
-  ASSERT_TRUE(write_safetensors(dir / "a.safetensors", std::span(&view, 1)));
-  const auto file = SafetensorsFile::open(dir / "a.safetensors");
+  const formats::TensorView view = gguf->tensor("backbone.layers.0.mixer.A_log").value();
+  ASSERT_TRUE(formats::write_safetensors(dir / "a.safetensors", std::span(&view, 1)));
+  const auto file = formats::SafetensorsFile::open(dir / "a.safetensors");
   std::vector<float> values(4);
-  ASSERT_TRUE(read_as_f32((*file)->tensors()[0], values));
+  ASSERT_TRUE(formats::read_as_f32((*file)->tensors()[0], values));
   EXPECT_EQ(values, read(*gguf, "backbone.layers.0.mixer.A_log"));
 }
 
@@ -129,8 +125,8 @@ TEST(GgufFileTest, WhatThePackageWritesIsRead) {
   EXPECT_EQ(gguf->parameter_count(), plain->parameter_count());
   EXPECT_LT(gguf->stored_bytes(), plain->stored_bytes() / 5);
   for (const Checkpoint::Entry& e : plain->entries()) {
-    const std::vector<float> expected = read(*plain, e.spec.name), found = read(*gguf, e.spec.name);
-    const bool quantised = gguf->tensor(e.spec.name)->encoding == Encoding::q4_0;
+    const std::vector<float> expected = read(*plain, e.field.name), found = read(*gguf, e.field.name);
+    const bool quantised = gguf->tensor(e.field.name)->encoding == formats::Encoding::q4_0;
     ASSERT_EQ(found.size(), expected.size());
     for (std::size_t block = 0; block < found.size(); block += 32) {
       const std::size_t end = std::min(block + 32, found.size());
@@ -138,12 +134,12 @@ TEST(GgufFileTest, WhatThePackageWritesIsRead) {
       for (std::size_t i = block; i < end; ++i) largest = std::max(largest, std::abs(expected[i]));
       // A step is an eighth of the block's largest value; -8 to 7 steps, so the far end may miss by a whole
       // one. Where quantisation plays no part only A_log may be off, by what float32 cannot tell.
-      const bool decay = e.spec.role == Role::a_log;
+      const bool decay = e.field.read == arch::Read::decay;
       for (std::size_t i = block; i < end; ++i)
         ASSERT_LE(std::abs(found[i] - expected[i]), quantised ? largest / 8 * 1.01f
                                                     : decay   ? 2e-7f
                                                               : 0.f)
-            << e.spec.name << " " << i;
+            << e.field.name << " " << i;
     }
   }
 }
@@ -156,13 +152,13 @@ TEST(DecayTest, ALogComesBack) {
   for (int i = 0; i < 200000; ++i) {
     const float a_log = i % 2 == 0 ? magnitude(random) : -magnitude(random);
     const auto stored = static_cast<float>(-std::exp(static_cast<double>(a_log)));
-    const TensorView view{.name = "a",
-                          .shape = {DType::f32, {1}},
-                          .bytes = std::as_bytes(std::span(&stored, 1)),
-                          .file = {},
-                          .encoding = Encoding::negative_exp};
+    const formats::TensorView view{.name = "a",
+                                   .shape = {DType::f32, {1}},
+                                   .bytes = std::as_bytes(std::span(&stored, 1)),
+                                   .file = {},
+                                   .encoding = formats::Encoding::negative_exp};
     float back = 0;
-    ASSERT_TRUE(read_as_f32(view, {&back, 1}));
+    ASSERT_TRUE(formats::read_as_f32(view, {&back, 1}));
     ASSERT_EQ(static_cast<float>(-std::exp(static_cast<double>(back))), stored) << a_log;
     ASSERT_TRUE(back == a_log || std::abs(a_log) < 1) << a_log;
   }
@@ -175,17 +171,17 @@ TEST(DecayTest, ReadDecayIsTheSameForBothFormats) {
   for (float& a : a_log) a = uniform(random);
   std::transform(a_log.begin(), a_log.end(), stored.begin(),
                  [](float a) { return static_cast<float>(-std::exp(static_cast<double>(a))); });
-  TensorView view{.name = "a",
-                  .shape = {DType::f32, {static_cast<std::int64_t>(a_log.size())}},
-                  .bytes = std::as_bytes(std::span(a_log)),
-                  .file = {}};
-  ASSERT_TRUE(read_decay(view, one));
+  formats::TensorView view{.name = "a",
+                           .shape = {DType::f32, {static_cast<std::int64_t>(a_log.size())}},
+                           .bytes = std::as_bytes(std::span(a_log)),
+                           .file = {}};
+  ASSERT_TRUE(formats::read_decay(view, one));
   view.bytes = std::as_bytes(std::span(stored));
-  view.encoding = Encoding::negative_exp;
-  ASSERT_TRUE(read_decay(view, two));
+  view.encoding = formats::Encoding::negative_exp;
+  ASSERT_TRUE(formats::read_decay(view, two));
   EXPECT_EQ(one, two);
   EXPECT_EQ(two, stored);
-  EXPECT_EQ(read_decay(view, std::span(two).first(3)).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(formats::read_decay(view, std::span(two).first(3)).error().code, ErrorCode::invalid_argument);
 }
 
 TEST_F(GgufModelTest, DecayMustBeNegative) {
@@ -207,14 +203,12 @@ TEST_F(GgufModelTest, OtherModelsAreRefusedByName) {
   b.set("general.architecture", text("llama"));
   EXPECT_EQ(refused(b).code, ErrorCode::unsupported);
   EXPECT_THAT(refused(b).message,
-              HasSubstr("expected \"mamba2\", found \"llama\": this is another architecture"));
-  b.set("general.architecture", text("mamba"));
-  EXPECT_THAT(refused(b).message, HasSubstr("this is a Mamba-1 model"));
+              HasSubstr("key \"general.architecture\": \"llama\": this is another architecture"));
   b.set("general.architecture", u32(2));
   EXPECT_THAT(refused(b).message,
               HasSubstr("\"general.architecture\": expected a string, found the number 2"));
   b.drop("general.architecture");
-  EXPECT_THAT(refused(b).message, HasSubstr("expected \"mamba2\", found nothing"));
+  EXPECT_THAT(refused(b).message, HasSubstr("expected a string, found nothing"));
 }
 
 TEST_F(GgufModelTest, AllBadKeysInOneMessage) {

@@ -9,30 +9,8 @@
 namespace adder::checkpoint {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 // JSON has no infinity. transformers writes the bare word, which nlohmann would write as null.
-constexpr std::string_view kInfinity = "@infinity@";
-
-OrderedJson number(double value) {
-  if (std::isinf(value)) return kInfinity;
-  return value;
-}
-
-OrderedJson tokens(const std::vector<std::int64_t>& ids) {
-  if (ids.empty()) return nullptr;
-  return ids.size() == 1 ? OrderedJson(ids.front()) : OrderedJson(ids);
-}
-
-OrderedJson token(const std::optional<std::int64_t>& id) {
-  return id ? OrderedJson(*id) : OrderedJson(nullptr);
-}
-
-// A whole number where it is one, as transformers writes it.
-OrderedJson expand(const ModelConfig& c) {
-  if (c.d_inner % c.d_model == 0) return c.d_inner / c.d_model;
-  return static_cast<double>(c.d_inner) / static_cast<double>(c.d_model);
-}
+constexpr std::string_view kInfinity = "@infinity@";  // arch::extended_number()
 
 const char* torch_name(DType dtype) {
   switch (dtype) {
@@ -75,31 +53,9 @@ OrderedJson quantization_config() {
 
 }  // namespace
 
-std::string hugging_face_config(const ModelConfig& c, DType dtype, bool int8) {
-  OrderedJson json{{"architectures", {"Mamba2ForCausalLM"}},
-                   {"model_type", "mamba2"},
-                   {"hidden_size", c.d_model},
-                   {"num_hidden_layers", c.n_layer},
-                   {"state_size", c.d_state},
-                   {"head_dim", c.head_dim},
-                   {"num_heads", c.n_heads},
-                   {"n_groups", c.n_groups},
-                   {"expand", expand(c)},
-                   {"conv_kernel", c.d_conv},
-                   {"vocab_size", c.padded_vocab_size},
-                   {"layer_norm_epsilon", c.norm_eps},
-                   {"hidden_act", "silu"},
-                   {"rms_norm", c.has_gated_norm},
-                   {"residual_in_fp32", c.residual_in_fp32},
-                   {"use_bias", c.use_bias},
-                   {"use_conv_bias", c.use_conv_bias},
-                   {"time_step_limit", {number(c.dt_min), number(c.dt_max)}},
-                   {"tie_word_embeddings", c.tie_embeddings},
-                   {"bos_token_id", token(c.bos_token_id)},
-                   {"eos_token_id", tokens(c.eos_token_ids)},
-                   {"pad_token_id", token(c.pad_token_id)},
-                   {"torch_dtype", torch_name(dtype)}};
-  if (c.vocab_size != c.padded_vocab_size) json["unpadded_vocab_size"] = c.vocab_size;
+std::string hugging_face_config(const arch::Config& config, DType dtype, bool int8) {
+  OrderedJson json = config.hugging_face();
+  json["torch_dtype"] = torch_name(dtype);
   if (int8) json["quantization_config"] = quantization_config();
   std::string text = json.dump(2) + "\n";
   const std::string quoted = '"' + std::string(kInfinity) + '"';

@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "arch/config.h"
 #include "base/dtype.h"
-#include "checkpoint/config.h"
 
 namespace adder::checkpoint {
 
@@ -13,6 +13,6 @@ namespace adder::checkpoint {
 ///
 /// transformers knows one vocabulary size, the embedding's rows. So vocab_size has these, and the ids that
 /// exist are in unpadded_vocab_size where they are fewer.
-std::string hugging_face_config(const ModelConfig& config, DType dtype, bool int8 = false);
+std::string hugging_face_config(const arch::Config& config, DType dtype, bool int8 = false);
 
 }  // namespace adder::checkpoint

@@ -12,6 +12,7 @@ namespace adder::checkpoint {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::mamba2;
 using testing::OwnedTensor;
 using testing::TempDirectory;
 using testing::write_file;
@@ -32,7 +33,7 @@ std::string mistral_name(const std::string& canonical) {
 class MistralTest : public ::testing::Test {
  protected:
   MistralTest() {
-    std::vector<OwnedTensor> tensors = testing::tensors_for(*parse_config(Json::parse(kConfig), "c"));
+    std::vector<OwnedTensor> tensors = testing::tensors_for(**arch::parse_config(Json::parse(kConfig), "c"));
     write_file(hf / "config.json", kConfig);
     testing::write_tensors(hf / "model.safetensors", tensors);
     for (OwnedTensor& t : tensors) t.name = mistral_name(t.name);
@@ -43,22 +44,24 @@ class MistralTest : public ::testing::Test {
 };
 
 TEST(MistralConfig, CodestralHasTheSizesItIsPublishedWith) {
-  const auto c =
-      parse_config(Json::parse(R"({"dim":4096,"n_layers":64,"vocab_size":32768,"n_groups":8,"rms_norm":true,
+  const auto parsed = arch::parse_config(
+      Json::parse(R"({"dim":4096,"n_layers":64,"vocab_size":32768,"n_groups":8,"rms_norm":true,
         "residual_in_fp32":true,"fused_add_norm":true,"pad_vocab_size_multiple":1,"tie_embeddings":false,
         "model_type":"mamba"})"),
-                   "params.json");
-  ASSERT_TRUE(c) << c.error().message;
-  EXPECT_EQ(c->dialect, Dialect::mistral);
+      "params.json");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const arch::Mamba2* c = &testing::mamba2(**parsed);
+  EXPECT_EQ(c->dialect, arch::Dialect::mistral);
   EXPECT_EQ(c->in_proj_dim(), 18560);
   EXPECT_EQ(c->n_heads, 128);
   EXPECT_EQ(c->padded_vocab_size, 32768);
   EXPECT_FALSE(c->tie_embeddings);
-  EXPECT_FALSE(parse_config(Json::parse(R"({"dim":64,"n_layers":2})"), "p")) << "no vocabulary";
-  EXPECT_THAT(parse_config(Json::parse(R"({"dim":64,"n_layers":2,"vocab_size":8,"rms_norm":false})"), "p")
-                  .error()
-                  .message,
-              HasSubstr("LayerNorm"));
+  EXPECT_FALSE(arch::parse_config(Json::parse(R"({"dim":64,"n_layers":2})"), "p")) << "no vocabulary";
+  EXPECT_THAT(
+      arch::parse_config(Json::parse(R"({"dim":64,"n_layers":2,"vocab_size":8,"rms_norm":false})"), "p")
+          .error()
+          .message,
+      HasSubstr("LayerNorm"));
 }
 
 TEST_F(MistralTest, ItIsTheSameModelAsInHuggingFacesLayout) {
@@ -67,16 +70,16 @@ TEST_F(MistralTest, ItIsTheSameModelAsInHuggingFacesLayout) {
   ASSERT_TRUE(b) << b.error().message;
   EXPECT_EQ(b->config().vocab_size, 100);
   EXPECT_EQ(b->config().padded_vocab_size, a->config().padded_vocab_size);
-  EXPECT_EQ(b->config().n_groups, a->config().n_groups);
-  EXPECT_EQ(b->config().n_heads, a->config().n_heads);
-  EXPECT_EQ(b->config().d_state, a->config().d_state);
+  EXPECT_EQ(mamba2(b->config()).n_groups, mamba2(a->config()).n_groups);
+  EXPECT_EQ(mamba2(b->config()).n_heads, mamba2(a->config()).n_heads);
+  EXPECT_EQ(mamba2(b->config()).d_state, mamba2(a->config()).d_state);
   EXPECT_FALSE(b->config().tie_embeddings);
   ASSERT_EQ(a->entries().size(), b->entries().size());
   for (std::size_t i = 0; i < a->entries().size(); ++i) {
     const auto &x = a->entries()[i], &y = b->entries()[i];
-    EXPECT_EQ(x.spec.name, y.spec.name);
+    EXPECT_EQ(x.field.name, y.field.name);
     EXPECT_EQ(x.view.shape, y.view.shape);
-    EXPECT_TRUE(std::ranges::equal(x.view.bytes, y.view.bytes)) << x.spec.name;
+    EXPECT_TRUE(std::ranges::equal(x.view.bytes, y.view.bytes)) << x.field.name;
   }
 }
 
@@ -85,7 +88,7 @@ TEST_F(MistralTest, HuggingFacesFilesComeFirstWhereBothAreThere) {
     std::filesystem::copy_file(hf / file, own / file);
   const auto both = Checkpoint::open(own.path());
   ASSERT_TRUE(both) << both.error().message;
-  EXPECT_EQ(both->config().dialect, Dialect::hugging_face);
+  EXPECT_EQ(both->config().dialect, arch::Dialect::hugging_face);
   EXPECT_EQ(both->entries()[0].view.name, "backbone.embeddings.weight");
 }
 

@@ -1,4 +1,4 @@
-#include "checkpoint/quantize.h"
+#include "formats/int8_rows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,11 +12,13 @@
 #include <random>
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/encoding.h"
 #include "checkpoint/testing.h"
+#include "formats/encoding.h"
 
 namespace adder::checkpoint {
 namespace {
+
+using namespace formats;  // NOLINT: whose rows these are
 
 using ::testing::AllOf;
 using ::testing::Each;
@@ -27,7 +29,7 @@ using testing::OwnedTensor;
 using testing::quantised;
 using testing::TempDirectory;
 
-TensorView matrix(std::int64_t rows, std::span<const float> values) {
+formats::TensorView matrix(std::int64_t rows, std::span<const float> values) {
   return {.name = "w",
           .shape = {DType::f32, {rows, static_cast<std::int64_t>(values.size()) / rows}},
           .bytes = std::as_bytes(values),
@@ -93,22 +95,22 @@ TEST(QuantizeTest, NotFiniteWeightsAreRefusedByName) {
     weights[7] = bad;
     std::vector<std::int8_t> values(12);
     std::vector<float> scales(3);
-    const Status read = read_int8(matrix(3, weights), values, scales);
+    const Status read = formats::read_int8(matrix(3, weights), values, scales);
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().code, ErrorCode::corrupt);
     EXPECT_THAT(read.error().message, AllOf(HasSubstr("f: tensor \"w\""), HasSubstr("row 1, column 3")));
-    EXPECT_FALSE(read_int8_scales(matrix(3, weights), 0, scales));
+    EXPECT_FALSE(formats::read_int8_scales(matrix(3, weights), 0, scales));
   }
 }
 
 TEST(QuantizeTest, EveryPieceIsAsTheWhole) {
   const std::vector<float> weights = normal(std::size_t{130} * 1023, 1);
-  const TensorView view = matrix(130, weights);
+  const formats::TensorView view = matrix(130, weights);
   const Int8 all = quantised(view);
   std::vector<std::int8_t> values(std::size_t{3} * 1023);
   std::vector<float> scales(3), only(3);
-  ASSERT_TRUE(read_int8_rows(view, 126, values, scales));
-  ASSERT_TRUE(read_int8_scales(view, 126, only));
+  ASSERT_TRUE(formats::read_int8_rows(view, 126, values, scales));
+  ASSERT_TRUE(formats::read_int8_scales(view, 126, only));
   EXPECT_TRUE(std::equal(values.begin(), values.end(), all.values.begin() + 126 * 1023));
   EXPECT_TRUE(std::equal(scales.begin(), scales.end(), all.scales.begin() + 126));
   EXPECT_EQ(scales, only);
@@ -118,23 +120,15 @@ TEST(QuantizeTest, RoomThatDoesNotFitIsRefused) {
   const std::vector<float> weights(6, 1.0f);
   std::vector<std::int8_t> values(6);
   std::vector<float> scales(3);
-  const TensorView view = matrix(2, weights);
-  EXPECT_EQ(read_int8(view, values, scales).error().code, ErrorCode::invalid_argument);
-  EXPECT_FALSE(read_int8(view, std::span(values).first(5), std::span(scales).first(2)));
-  EXPECT_FALSE(read_int8_rows(view, 1, values, std::span(scales).first(2)));
-  EXPECT_FALSE(read_int8_rows(view, -1, values, std::span(scales).first(2)));
-  EXPECT_FALSE(read_int8_scales(view, 3, std::span(scales).first(1)));
-  TensorView vector = view;
+  const formats::TensorView view = matrix(2, weights);
+  EXPECT_EQ(formats::read_int8(view, values, scales).error().code, ErrorCode::invalid_argument);
+  EXPECT_FALSE(formats::read_int8(view, std::span(values).first(5), std::span(scales).first(2)));
+  EXPECT_FALSE(formats::read_int8_rows(view, 1, values, std::span(scales).first(2)));
+  EXPECT_FALSE(formats::read_int8_rows(view, -1, values, std::span(scales).first(2)));
+  EXPECT_FALSE(formats::read_int8_scales(view, 3, std::span(scales).first(1)));
+  formats::TensorView vector = view;
   vector.shape.dims = {6};
-  EXPECT_FALSE(read_int8(vector, values, std::span(scales).first(1)));
-}
-
-TEST(QuantizeTest, TheSameTensorsByRoleAndByName) {
-  for (const Role role :
-       {Role::embedding, Role::block_norm, Role::in_proj, Role::in_proj_bias, Role::conv_weight,
-        Role::conv_bias, Role::a_log, Role::d, Role::dt_bias, Role::gated_norm, Role::out_proj,
-        Role::out_proj_bias, Role::final_norm, Role::head})
-    EXPECT_EQ(is_quantised_role(role), is_quantised_name(canonical_name(role, 3))) << canonical_name(role, 3);
+  EXPECT_FALSE(formats::read_int8(vector, values, std::span(scales).first(1)));
 }
 
 // A checkpoint whose first in_proj is stored as int8: 52 rows of 8.
@@ -142,7 +136,7 @@ class StoredInt8 : public ::testing::Test {
  protected:
   static constexpr const char* kName = "backbone.layers.0.mixer.in_proj.weight";
 
-  StoredInt8() : tensors(testing::tensors_for(*parse_config(testing::tiny_config(), "c"))) {
+  StoredInt8() : tensors(testing::tensors_for(*testing::config_of(testing::tiny_config()))) {
     OwnedTensor& w = weight();
     w = OwnedTensor(kName, {DType::s8, w.shape.dims});
     for (std::size_t i = 0; i < w.data.size(); ++i) w.data[i] = static_cast<char>(i * 37 % 256);
@@ -169,8 +163,8 @@ class StoredInt8 : public ::testing::Test {
 TEST_F(StoredInt8, GivesBackWhatIsStored) {
   const auto checkpoint = open();
   ASSERT_TRUE(checkpoint) << checkpoint.error().to_string();
-  const TensorView view = *checkpoint->tensor(kName);
-  EXPECT_EQ(view.encoding, Encoding::int8_rows);
+  const formats::TensorView view = *checkpoint->tensor(kName);
+  EXPECT_EQ(view.encoding, formats::Encoding::int8_rows);
   EXPECT_EQ(stored_type(view), "I8");
   EXPECT_EQ(stored_size(view), 52 * 8 + 52 * 4);
   const Int8 q = quantised(view);
@@ -185,17 +179,17 @@ TEST_F(StoredInt8, GivesBackWhatIsStored) {
 TEST_F(StoredInt8, ReadsAsFloatsToo) {
   const auto checkpoint = open();
   ASSERT_TRUE(checkpoint) << checkpoint.error().to_string();
-  const TensorView view = *checkpoint->tensor(kName);
+  const formats::TensorView view = *checkpoint->tensor(kName);
   const Int8 q = quantised(view);
   std::vector<float> wide(52 * 8);
-  ASSERT_TRUE(read_as_f32(view, wide));
+  ASSERT_TRUE(formats::read_as_f32(view, wide));
   for (std::size_t i = 0; i < wide.size(); ++i)
     ASSERT_EQ(wide[i], static_cast<float>(q.values[i]) * q.scales[i / 8]);
   std::vector<std::uint16_t> narrow(52 * 8);
-  ASSERT_TRUE(read_as(view, DType::bf16, std::as_writable_bytes(std::span(narrow))));
+  ASSERT_TRUE(formats::read_as(view, DType::bf16, std::as_writable_bytes(std::span(narrow))));
   EXPECT_LE(std::fabs(std::bit_cast<float>(narrow[100] << 16) - wide[100]), std::fabs(wide[100]) / 256);
   std::vector<float> middle(13);
-  ASSERT_TRUE(read_range_as(view, 21, DType::f32, std::as_writable_bytes(std::span(middle))));
+  ASSERT_TRUE(formats::read_range_as(view, 21, DType::f32, std::as_writable_bytes(std::span(middle))));
   EXPECT_TRUE(std::equal(middle.begin(), middle.end(), wide.begin() + 21)) << "a range across rows";
 }
 

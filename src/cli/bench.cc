@@ -19,7 +19,7 @@ namespace {
 struct BenchOptions {
   ModelOptions model;
   ConsoleOptions console;
-  engine::BenchmarkOptions bench;
+  measure::BenchmarkOptions bench;
   std::vector<std::filesystem::path> models;
   std::optional<std::int64_t> repetitions;
   SuiteFlags suite;
@@ -29,7 +29,7 @@ struct BenchOptions {
 Result<BenchedModel> measure(const BenchOptions& o, const std::filesystem::path& path, Console& console) {
   ModelOptions model = o.model;
   model.model = path;
-  engine::BenchmarkOptions options = o.bench;
+  measure::BenchmarkOptions options = o.bench;
   options.repetitions = o.repetitions.value_or(options.repetitions);
   options.cancelled = [] { return interrupted().load(); };
   ADDER_TRY(engine::Engine engine, open_engine(model, o.console, console));
@@ -41,7 +41,7 @@ Result<BenchedModel> measure(const BenchOptions& o, const std::filesystem::path&
   out.device = device_json(engine);
   out.on_host = engine.client().platform_name() == "cpu";
   out.weight_bytes = engine.weight_bytes();
-  ADDER_TRY(out.report, engine::run_benchmark(engine, options, [&](const engine::BenchmarkRow& row) {
+  ADDER_TRY(out.report, measure::run_benchmark(engine, options, [&](const measure::BenchmarkRow& row) {
               console.note(fmt::format("{} {} batch {}: {:.1f} tok/s", out.name, row.test, row.batch,
                                        row.tokens_per_s));
             }));

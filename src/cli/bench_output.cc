@@ -5,19 +5,19 @@
 
 #include <algorithm>
 
-#include "engine/measure.h"
+#include "measure/measure.h"
 
 namespace adder::cli {
 namespace {
 
-engine::Limits machine_of(const std::vector<BenchedModel>& models) {
-  std::vector<engine::Limits> all;
+measure::Limits machine_of(const std::vector<BenchedModel>& models) {
+  std::vector<measure::Limits> all;
   for (const BenchedModel& m : models)
     all.insert(all.end(), m.report.machine.begin(), m.report.machine.end());
-  return engine::median_of(all);
+  return measure::median_of(all);
 }
 
-OrderedJson row_json(const BenchedModel& model, const engine::BenchmarkRow& row, const Host& host) {
+OrderedJson row_json(const BenchedModel& model, const measure::BenchmarkRow& row, const Host& host) {
   OrderedJson out{{"test", row.test},
                   {"model", model.name},
                   {"dtype", model.dtype},
@@ -43,7 +43,7 @@ std::vector<OrderedJson> flat_rows(const std::vector<BenchedModel>& models, cons
   const OrderedJson machine = to_json(machine_of(models));
   std::vector<OrderedJson> out;
   for (const BenchedModel& model : models)
-    for (const engine::BenchmarkRow& row : model.report.rows) {
+    for (const measure::BenchmarkRow& row : model.report.rows) {
       OrderedJson flat = row_json(model, row, host);
       if (!flat.contains("note")) flat["note"] = "";
       flat.update(model.device);
@@ -70,7 +70,8 @@ std::string csv_field(const OrderedJson& value) {
 
 }  // namespace
 
-std::string share_note(const engine::BenchmarkRow& row, std::int64_t weight_bytes, std::int64_t cache_bytes) {
+std::string share_note(const measure::BenchmarkRow& row, std::int64_t weight_bytes,
+                       std::int64_t cache_bytes) {
   if (row.bandwidth_share <= 1 && row.gemm_share <= 1) return {};
   if (row.bandwidth_share > 1 && weight_bytes <= cache_bytes)
     return fmt::format(
@@ -86,7 +87,7 @@ std::string share_note(const engine::BenchmarkRow& row, std::int64_t weight_byte
 OrderedJson bench_json(const std::vector<BenchedModel>& models, const Host& host) {
   OrderedJson rows = OrderedJson::array();
   for (const BenchedModel& model : models)
-    for (const engine::BenchmarkRow& row : model.report.rows) rows.push_back(row_json(model, row, host));
+    for (const measure::BenchmarkRow& row : model.report.rows) rows.push_back(row_json(model, row, host));
   return {{"adder", ADDER_VERSION},
           {"commit", build_commit()},
           {"host", to_json(host)},
@@ -119,7 +120,7 @@ std::string bench_csv(const std::vector<BenchedModel>& models, const Host& host)
 }
 
 std::string bench_markdown(const std::vector<BenchedModel>& models, const Host& host) {
-  const engine::Limits machine = machine_of(models);
+  const measure::Limits machine = machine_of(models);
   std::string out = fmt::format("{}\n\n{}; read {:.1f} GB/s, float32 GEMM {:.0f} GFLOP/s{}\n\n",
                                 models.front().description, host.cpu, machine.read_gb_s, machine.gemm_gflop_s,
                                 machine.gemm_bf16_gflop_s > 0
@@ -129,7 +130,7 @@ std::string bench_markdown(const std::vector<BenchedModel>& models, const Host& 
   out += "|---|---|---|---:|---:|---:|---:|---:|---:|\n";
   std::string notes;
   for (const BenchedModel& model : models)
-    for (const engine::BenchmarkRow& row : model.report.rows) {
+    for (const measure::BenchmarkRow& row : model.report.rows) {
       out +=
           fmt::format("| {} | {} | {} | {} | {:.1f} ± {:.1f} | {:.0f}% | {:.0f}% | {:.1f} | {:.1f} |\n",
                       row.test, model.name, model.dtype, row.batch, row.tokens_per_s, row.tokens_per_s_sd,

@@ -5,7 +5,7 @@
 
 #include "cli/console.h"
 #include "cli/provenance.h"
-#include "engine/benchmark.h"
+#include "measure/benchmark.h"
 
 // How `adder bench` writes what it measured.
 namespace adder::cli {
@@ -17,12 +17,12 @@ struct BenchedModel {
   OrderedJson device;       ///< device_json
   bool on_host = false;     ///< the device is this machine's processor
   std::int64_t weight_bytes = 0;
-  engine::BenchmarkReport report;
+  measure::BenchmarkReport report;
 };
 
 /// What to know of a row whose share exceeds 1; empty otherwise. `cache_bytes`: Host's where the device is
 /// the host, else 0.
-std::string share_note(const engine::BenchmarkRow& row, std::int64_t weight_bytes, std::int64_t cache_bytes);
+std::string share_note(const measure::BenchmarkRow& row, std::int64_t weight_bytes, std::int64_t cache_bytes);
 
 /// {adder, commit, host, device, machine, rows}: the JSON of docs/COMMANDS.md. `device` and
 /// `machine` (medians over all samples) are those of all models together: one run has one device.

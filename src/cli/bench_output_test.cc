@@ -17,8 +17,8 @@ const Host kHost{.cpu = "A CPU, \"fast\"",
                  .cache_bytes = 32'000'000,
                  .system = "Linux"};
 
-engine::BenchmarkRow row(double bandwidth_share, double gemm_share = 0.1) {
-  engine::BenchmarkRow out;
+measure::BenchmarkRow row(double bandwidth_share, double gemm_share = 0.1) {
+  measure::BenchmarkRow out;
   out.test = "tg8";
   out.n_gen = 8;
   out.tokens_per_s = 100;

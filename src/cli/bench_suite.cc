@@ -12,8 +12,8 @@
 namespace adder::cli {
 namespace {
 
-engine::SuiteOptions suite_options(const SuiteFlags& flags, std::optional<std::int64_t> repetitions) {
-  engine::SuiteOptions out = flags.quick ? engine::SuiteOptions::quick() : engine::SuiteOptions();
+measure::SuiteOptions suite_options(const SuiteFlags& flags, std::optional<std::int64_t> repetitions) {
+  measure::SuiteOptions out = flags.quick ? measure::SuiteOptions::quick() : measure::SuiteOptions();
   if (!flags.lengths.empty()) out.lengths = flags.lengths;
   out.max_position = flags.max_position.value_or(out.max_position);
   out.budget_s = flags.budget_s.value_or(out.budget_s);
@@ -35,12 +35,13 @@ Status write_text(const std::filesystem::path& file, std::string_view text) {
 }
 
 Result<OrderedJson> measure_model(const ModelOptions& model, const ConsoleOptions& verbosity,
-                                  const engine::SuiteOptions& options, Console& console) {
+                                  const measure::SuiteOptions& options, Console& console) {
   ADDER_TRY(engine::Engine engine, open_engine(model, verbosity, console));
   const std::string name = model_name(model.model, engine.checkpoint().directory());
   console.note(fmt::format("{}: {} on {}", name, dtype_name(engine), engine.client().description()));
   ADDER_CHECK(engine.load());
-  ADDER_TRY(const engine::SuiteReport report, engine::run_suite(engine, options, [&](std::string_view line) {
+  ADDER_TRY(const measure::SuiteReport report,
+            measure::run_suite(engine, options, [&](std::string_view line) {
               console.note(fmt::format("{}: {}", name, line));
             }));
   ADDER_CHECK(engine.check_unchanged());
@@ -126,7 +127,7 @@ Result<ExitCode> run_suites(const SuiteFlags& flags, const std::vector<std::file
                             std::optional<std::int64_t> repetitions) {
   if (!flags.reports.empty()) return draw_again(flags);
   Console console(verbosity);
-  const engine::SuiteOptions options = suite_options(flags, repetitions);
+  const measure::SuiteOptions options = suite_options(flags, repetitions);
   if (!flags.out.empty()) ADDER_CHECK(prepare_out(flags.out));
   std::vector<OrderedJson> done;
   std::string json;

@@ -24,20 +24,20 @@ struct CompileOptions {
 
 /// What is compiled, of a checkpoint or of a config file alone: no weights are needed to compile.
 struct Compiled {
-  checkpoint::ModelConfig config;
+  arch::ConfigRef config;
   DType dtype = DType::f32;  ///< --dtype, or as stored
 };
 Result<Compiled> read_model(const std::filesystem::path& path, const std::string& dtype, LogSink& log) {
   std::error_code ignored;
   const auto of_config = [&](const std::filesystem::path& file) -> Result<Compiled> {
-    ADDER_TRY(checkpoint::ModelConfig config, checkpoint::read_config(file));
+    ADDER_TRY(arch::ConfigRef config, arch::read_config(file));
     return Compiled{std::move(config), weight_dtype(dtype).value_or(DType::f32)};
   };
   if (path.extension() == ".json") return of_config(path);
   auto checkpoint = checkpoint::Checkpoint::open(path, log);
   if (checkpoint) {
     const auto asked = weight_dtype(dtype);  // finding out what is stored may read weights
-    return Compiled{checkpoint->config(), asked ? *asked : checkpoint::stored_dtype(*checkpoint)};
+    return Compiled{checkpoint->config_ref(), asked ? *asked : checkpoint::stored_dtype(*checkpoint)};
   }
   for (const char* name : {"config.json", "params.json"})
     if (checkpoint.error().code == ErrorCode::not_found && std::filesystem::exists(path / name, ignored))
@@ -117,7 +117,7 @@ Result<ExitCode> run(const CompileOptions& o) {
   const ahead::CompileRequest request{
       .target = target,
       .plugin = plugin,
-      .model = engine::model_config(model.config),
+      .model = model.config,
       .weight_dtype = model.dtype,
       .precision = precision_of(o.precision),
       .batch = o.batch,

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "checkpoint/model_fingerprint.h"
-#include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
@@ -13,6 +12,7 @@
 #include "cli/token_list.h"
 #include "engine/session.h"
 #include "engine/snapshot.h"
+#include "formats/safetensors.h"
 #include "serve/start_up.h"
 
 namespace adder::cli {
@@ -69,9 +69,8 @@ Result<engine::AllOutputs> run_pieces(engine::Session& session, std::span<const 
 }
 
 Status write_result(const std::filesystem::path& path, const std::vector<std::int32_t>& ids,
-                    const engine::AllOutputs& all, const engine::HostState& state,
-                    const model::Mamba2Config& c) {
-  std::vector<checkpoint::TensorView> tensors;
+                    const engine::AllOutputs& all, const engine::HostState& state, const arch::Config& c) {
+  std::vector<formats::TensorView> tensors;
   const auto add = [&](std::string name, const auto& values, Dims dims) {
     const DType dtype = dtype_of<std::decay_t<decltype(values[0])>>();
     tensors.push_back({std::move(name), Shape{dtype, std::move(dims)}, std::as_bytes(std::span(values)), {}});
@@ -81,12 +80,10 @@ Status write_result(const std::filesystem::path& path, const std::vector<std::in
   for (std::size_t i = 0; i < all.hidden.size(); ++i)
     add(fmt::format("hidden.{}", i), all.hidden[i], {n, c.d_model});
   add("final_hidden", all.final_hidden, {n, c.d_model});
-  add("logits", all.logits, {n, c.vocab_rows});
-  for (std::size_t i = 0; i < state.layers.size(); ++i) {
-    add(fmt::format("ssm_state.{}", i), state.layers[i].ssm, {c.n_heads, c.head_dim, c.d_state});
-    add(fmt::format("conv_state.{}", i), state.layers[i].conv, {c.conv_dim(), c.d_conv - 1});
-  }
-  return checkpoint::write_safetensors(path, tensors);
+  add("logits", all.logits, {n, c.padded_vocab_size});
+  for (const engine::HostState::Field& field : state.fields)
+    tensors.push_back({field.name, field.shape, field.bytes, {}});
+  return formats::write_safetensors(path, tensors);
 }
 
 /// A snapshot to continue, or the beginning of everything.
@@ -100,7 +97,7 @@ Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& 
   }
   if (o.state_in.empty())
     return engine::Snapshot{.state = {}, .tokens = {}, .fingerprint = fingerprint, .weight_dtype = dtype};
-  ADDER_TRY(engine::Snapshot snapshot, engine::read_snapshot(o.state_in, engine.config(), fingerprint));
+  ADDER_TRY(engine::Snapshot snapshot, engine::read_snapshot(o.state_in, engine.model(), fingerprint));
   if (snapshot.weight_dtype != dtype)
     adder::log(console, LogLevel::warn, "{}: made with {} weights, continued with {}", o.state_in.string(),
                name(snapshot.weight_dtype), name(dtype));
@@ -109,8 +106,9 @@ Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& 
 }
 
 Result<engine::State> on_device(const engine::Snapshot& snapshot, const engine::Engine& engine) {
-  if (snapshot.state.layers.empty()) return engine.zero_state();
-  return engine::to_device({snapshot.state}, engine.config(), engine.client(), engine.device());
+  if (snapshot.state.fields.empty()) return engine.zero_state();
+  return engine::to_device({snapshot.state}, engine.states(), engine.model(), engine.client(),
+                           engine.device());
 }
 
 std::array<NamedFile, 2> outputs(const ForwardOptions& o) {
@@ -150,12 +148,12 @@ Result<ExitCode> run(const ForwardOptions& o) {
   engine::Session session(engine, std::move(state));
   ADDER_TRY(const engine::AllOutputs all, run_pieces(session, ids, *pieces));
 
-  ADDER_TRY(snapshot.state, engine::to_host(session.state(), engine.config()));
+  ADDER_TRY(snapshot.state, engine::to_host(engine.states(), session.state(), engine.model()));
   ADDER_CHECK(engine.check_unchanged());
   ADDER_CHECK(write_result(o.out, ids, all, snapshot.state, engine.config()));
   if (!o.state_out.empty()) {
     snapshot.tokens.insert(snapshot.tokens.end(), ids.begin(), ids.end());
-    ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.config()));
+    ADDER_CHECK(engine::write_snapshot(o.state_out, snapshot, engine.model()));
   }
   console.note(
       fmt::format("load {:.0f} ms | compile {:.0f} ms | {} tokens, pieces: {}, position {} | {} (API {}), {}",

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 
@@ -9,17 +8,14 @@
 #include "base/text.h"
 #include "checkpoint/auto_dtype.h"
 #include "checkpoint/check_values.h"
-#include "checkpoint/encoding.h"
 #include "checkpoint/model_fingerprint.h"
-#include "checkpoint/quantize.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/interrupt.h"
 #include "cli/model_source.h"
 #include "cli/model_tokenizer.h"
-#include "engine/weights.h"
-#include "model/parameters.h"
-#include "model/state.h"
+#include "engine/engine.h"
+#include "formats/encoding.h"
 
 namespace adder::cli {
 namespace {
@@ -44,20 +40,11 @@ struct Findings {
   std::int64_t weight_bytes_f32 = 0, weight_bytes_bf16 = 0, weight_bytes_int8 = 0;
 };
 
-std::int64_t weight_bytes(const model::Mamba2Config& config, DType dtype) {
-  const model::Params<Shape> shapes = model::parameter_shapes(config, dtype);
+/// As a device would hold them, matrices in that type.
+std::int64_t weight_bytes(const arch::Config& config, DType dtype) {
   std::int64_t n = 0;
-  model::visit([&](const std::string&, const Shape& shape) { n += shape.bytes(); }, shapes);
-  return n;
-}
-
-// Matrices at a byte an element and a float32 scale a row; the rest float32.
-std::int64_t weight_bytes_int8(const checkpoint::Checkpoint& checkpoint) {
-  std::int64_t n = 0;
-  for (const auto& [spec, view] : checkpoint.entries()) {
-    const Shape wide{DType::f32, spec.dims};
-    n += checkpoint::is_quantised_role(spec.role) ? wide.elements() + 4 * spec.dims.at(0) : wide.bytes();
-  }
+  for (const arch::Parameter& p : arch::parameters(config.tensors(), {.weight_dtype = dtype, .parts = false}))
+    n += p.shape.bytes();
   return n;
 }
 
@@ -73,39 +60,22 @@ Findings examine(const checkpoint::Checkpoint& checkpoint, Console& console) {
   out.own_dtype = checkpoint::stored_dtype(checkpoint);
   out.tokenizer = describe_tokenizer(checkpoint, console);
   for (const auto& entry : checkpoint.entries()) {
-    Amount& amount = out.stored[checkpoint::stored_type(entry.view)];
+    Amount& amount = out.stored[formats::stored_type(entry.view)];
     ++amount.tensors;
-    amount.bytes += checkpoint::stored_size(entry.view);
+    amount.bytes += formats::stored_size(entry.view);
   }
-  const model::Mamba2Config config = engine::model_config(checkpoint.config());
-  const model::State<Shape> state = model::state_shapes(config, 1);
-  model::visit_state([&](const std::string&, const Shape& shape) { out.state_bytes += shape.bytes(); },
-                     state);
+  const arch::Config& config = checkpoint.config();
+  for (const arch::StateField& field : config.state()) out.state_bytes += field.shape(1).bytes();
   out.weight_bytes_f32 = weight_bytes(config, DType::f32);
   out.weight_bytes_bf16 = weight_bytes(config, DType::bf16);
-  out.weight_bytes_int8 = weight_bytes_int8(checkpoint);
+  out.weight_bytes_int8 = weight_bytes(config, DType::s8);
   return out;
 }
 
-OrderedJson config_json(const checkpoint::ModelConfig& c) {
-  const auto limit = [](double x) { return std::isfinite(x) ? OrderedJson(x) : OrderedJson("Infinity"); };
-  return {{"d_model", c.d_model},
-          {"n_layer", c.n_layer},
-          {"d_inner", c.d_inner},
-          {"n_heads", c.n_heads},
-          {"head_dim", c.head_dim},
-          {"n_groups", c.n_groups},
-          {"d_state", c.d_state},
-          {"d_conv", c.d_conv},
-          {"vocab_size", c.vocab_size},
-          {"padded_vocab_size", c.padded_vocab_size},
-          {"norm_eps", c.norm_eps},
-          {"dt_limit", {limit(c.dt_min), limit(c.dt_max)}},
-          {"use_bias", c.use_bias},
-          {"use_conv_bias", c.use_conv_bias},
-          {"gated_norm", c.has_gated_norm},
-          {"tie_embeddings", c.tie_embeddings},
-          {"eos_token_ids", c.eos_token_ids}};
+OrderedJson config_json(const arch::Config& config) {
+  OrderedJson out = config.facts();
+  out["eos_token_ids"] = config.eos_token_ids;
+  return out;
 }
 
 OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
@@ -113,7 +83,7 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
     return OrderedJson{{"weights", weights}, {"state", f.state_bytes}, {"total", weights + f.state_bytes}};
   };
   OrderedJson out{{"path", checkpoint.directory().string()},
-                  {"architecture", "mamba2"},
+                  {"architecture", checkpoint.config().architecture()},
                   {"dialect", name(checkpoint.config().dialect)},
                   {"format", checkpoint.format()},
                   {"config", config_json(checkpoint.config())},
@@ -132,38 +102,28 @@ OrderedJson to_json(const checkpoint::Checkpoint& checkpoint, const Findings& f,
   if (f.fingerprint) out["fingerprint"] = *f.fingerprint;
   if (!with_tensors) return out;
   out["tensors"] = OrderedJson::array();
-  for (const auto& [spec, view] : checkpoint.entries())
-    out["tensors"].push_back({{"name", spec.name},
+  for (const auto& [field, view] : checkpoint.entries())
+    out["tensors"].push_back({{"name", field.name},
                               {"stored_as", view.name},
-                              {"dtype", checkpoint::stored_type(view)},
+                              {"dtype", formats::stored_type(view)},
                               {"shape", view.shape.dims},
-                              {"bytes", checkpoint::stored_size(view)},
+                              {"bytes", formats::stored_size(view)},
                               {"file", std::filesystem::path(view.file).filename().string()}});
   return out;
 }
 
-std::string describe_sizes(const checkpoint::ModelConfig& c) {
-  std::string out = fmt::format("{} layers, D {}, E {}, H {} heads of P {}, G {}, N {}, K {}", c.n_layer,
-                                c.d_model, c.d_inner, c.n_heads, c.head_dim, c.n_groups, c.d_state, c.d_conv);
-  out += c.use_bias ? ", projections with bias" : "";
-  out += c.use_conv_bias ? "" : ", convolution without bias";
-  out += c.has_gated_norm ? "" : ", no gated norm";
-  return out;
-}
-
 std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f, bool with_tensors) {
-  const checkpoint::ModelConfig& c = checkpoint.config();
+  const arch::Config& c = checkpoint.config();
   std::string out;
   const auto line = [&](std::string_view key, const std::string& value) {
     out += fmt::format("{:<13} {}\n", key, value);
   };
   const auto bytes = [](std::int64_t n) { return human_bytes(static_cast<double>(n)); };
   line("path", checkpoint.directory().string());
-  line("architecture", fmt::format("Mamba-2 language model, {} conventions", name(c.dialect)));
-  line("sizes", describe_sizes(c));
+  line("architecture", fmt::format("{} language model, {} conventions", c.title(), name(c.dialect)));
+  line("sizes", c.describe());
   line("vocabulary", fmt::format("{} tokens in {} rows, {} head", c.vocab_size, c.padded_vocab_size,
                                  c.tie_embeddings ? "tied" : "separate"));
-  line("dt limits", fmt::format("{} to {}", c.dt_min, c.dt_max));
   line("parameters", fmt::format("{} ({:.1f} M)", checkpoint.parameter_count(),
                                  static_cast<double>(checkpoint.parameter_count()) / 1e6));
   std::string stored;
@@ -183,11 +143,11 @@ std::string to_text(const checkpoint::Checkpoint& checkpoint, const Findings& f,
                      dtype == f.own_dtype ? " (--dtype auto)" : ""));
   if (!with_tensors) return out;
   std::size_t width = 0;
-  for (const auto& [spec, view] : checkpoint.entries()) width = std::max(width, spec.name.size());
+  for (const auto& [field, view] : checkpoint.entries()) width = std::max(width, field.name.size());
   out += fmt::format("\n{:<{}} {:<5} {:<18} {:>10}  {}\n", "tensor", width, "type", "shape", "bytes", "file");
-  for (const auto& [spec, view] : checkpoint.entries())
-    out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", spec.name, width, checkpoint::stored_type(view),
-                       to_string(view.shape.dims), checkpoint::stored_size(view),
+  for (const auto& [field, view] : checkpoint.entries())
+    out += fmt::format("{:<{}} {:<5} {:<18} {:>10}  {}\n", field.name, width, formats::stored_type(view),
+                       to_string(view.shape.dims), formats::stored_size(view),
                        printable(std::filesystem::path(view.file).filename().string()));
   return out;
 }

@@ -18,7 +18,7 @@ using tokenizer::Tokenizer;
 /// Whose tokenizer a checkpoint in the layout of state-spaces, which has none, was trained with; nullopt for
 /// any other.
 std::optional<std::string> usual_tokenizer(const checkpoint::Checkpoint& model) {
-  if (model.config().dialect != checkpoint::Dialect::mamba_ssm) return std::nullopt;
+  if (model.config().dialect != arch::Dialect::mamba_ssm) return std::nullopt;
   const auto id = hub::usual_tokenizer(model.config().vocab_size);
   return id ? std::optional(to_string(*id)) : std::nullopt;
 }
@@ -63,7 +63,7 @@ Found open_own(const TokenizerSearch& search, const checkpoint::Checkpoint& mode
 
 /// Ids that the model does not have would be refused one by one, in the middle of a text; a vocabulary of
 /// less than half the model's would give words that mean nothing to it.
-Status check_fit(const ModelTokenizer& found, const checkpoint::ModelConfig& config) {
+Status check_fit(const ModelTokenizer& found, const arch::Config& config) {
   const std::int64_t ids = found.tokenizer.id_limit(), rows = config.padded_vocab_size;
   if (ids <= rows && ids > rows / 2) return {};
   return fail(ErrorCode::invalid_argument,

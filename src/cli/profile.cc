@@ -7,7 +7,7 @@
 #include "cli/common_options.h"
 #include "cli/console.h"
 #include "cli/outputs.h"
-#include "engine/profile.h"
+#include "measure/profile.h"
 
 namespace adder::cli {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 struct ProfileCommandOptions {
   ModelOptions model;
   ConsoleOptions console;
-  engine::ProfileOptions profile;
+  measure::ProfileOptions profile;
   std::string by = "auto";
   std::filesystem::path trace;
   bool ops = false, json = false;
@@ -27,12 +27,12 @@ double mega(double amount) { return amount / 1e6; }
 double giga(double amount, double ms) { return ms > 0 ? amount / ms / 1e6 : 0; }
 double share(double ms, double all) { return all > 0 ? ms / all : 0; }
 /// What the clock shows beyond what was found.
-double rest_ms(const engine::RunProfile& run) { return run.wall_ms - run.busy_ms; }
+double rest_ms(const measure::RunProfile& run) { return run.wall_ms - run.busy_ms; }
 
-OrderedJson to_json(const engine::RunProfile& run, bool ops) {
+OrderedJson to_json(const measure::RunProfile& run, bool ops) {
   OrderedJson parts = OrderedJson::array();
   const double all = run.parts_ms();
-  for (const engine::PartProfile& p : run.parts) {
+  for (const measure::PartProfile& p : run.parts) {
     OrderedJson row{{"part", p.part},
                     {"ms", p.ms},
                     {"share", share(p.ms, all)},
@@ -51,7 +51,7 @@ OrderedJson to_json(const engine::RunProfile& run, bool ops) {
   if (!run.kernels_unknown.empty()) out["kernels_unknown"] = run.kernels_unknown;
   if (!ops) return out;
   OrderedJson kernels = OrderedJson::array();
-  for (const engine::KernelProfile& k : run.kernels) {
+  for (const measure::KernelProfile& k : run.kernels) {
     OrderedJson row{{"part", k.part},
                     {"launches", k.launches},
                     {"name", k.kernel.name},
@@ -67,7 +67,7 @@ OrderedJson to_json(const engine::RunProfile& run, bool ops) {
   return out;
 }
 
-std::string parts_table(const engine::RunProfile& run) {
+std::string parts_table(const measure::RunProfile& run) {
   const double all = run.parts_ms();
   std::string out = fmt::format("{}, a {}: {:.3f} ms by the clock; ", run.run, run.unit, run.wall_ms);
   out += run.recorded
@@ -81,7 +81,7 @@ std::string parts_table(const engine::RunProfile& run) {
   out += "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
   double kernels = 0;
   hlo::Cost sum;
-  for (const engine::PartProfile& p : run.parts) {
+  for (const measure::PartProfile& p : run.parts) {
     out += fmt::format("| {} | {:.3f} | {:.1f}% | {:g} | {:.1f} | {} | {:.3f} | {:.2f} | {:.1f} | {:.1f} |\n",
                        p.part, p.ms, 100 * share(p.ms, all), p.runs, p.runs > 0 ? 1e3 * p.ms / p.runs : 0,
                        p.kernels < 0 ? "?" : fmt::format("{:.0f}", p.kernels),
@@ -98,11 +98,11 @@ std::string parts_table(const engine::RunProfile& run) {
   return out + "\n";
 }
 
-std::string kernels_table(const engine::RunProfile& run) {
+std::string kernels_table(const measure::RunProfile& run) {
   std::string out = fmt::format("kernels of {}, a {}\n\n", run.run, run.unit);
   out += "| part | launches | ms | opcode | result | KB a launch | first of them | contents |\n";
   out += "|---|---:|---:|---|---|---:|---|---|\n";
-  for (const engine::KernelProfile& k : run.kernels)
+  for (const measure::KernelProfile& k : run.kernels)
     out += fmt::format("| {} | {:g} | {} | {} | {} | {:.1f} | {} | {} |\n", k.part, k.launches,
                        k.ms < 0 ? "-" : fmt::format("{:.3f}", k.ms), k.kernel.opcode, k.kernel.shape,
                        static_cast<double>(k.kernel.bytes) / 1e3, k.kernel.name, k.kernel.hlo);
@@ -110,10 +110,10 @@ std::string kernels_table(const engine::RunProfile& run) {
 }
 
 Status print_report(const ProfileCommandOptions& o, const engine::Engine& engine,
-                    const engine::ProfileReport& report) {
+                    const measure::ProfileReport& report) {
   if (o.json) {
     OrderedJson runs = OrderedJson::array();
-    for (const engine::RunProfile& r : report.runs) runs.push_back(to_json(r, o.ops));
+    for (const measure::RunProfile& r : report.runs) runs.push_back(to_json(r, o.ops));
     const OrderedJson out{{"model", engine.checkpoint().directory().filename().string()},
                           {"dtype", dtype_name(engine)},
                           {"batch", o.profile.batch},
@@ -121,7 +121,7 @@ Status print_report(const ProfileCommandOptions& o, const engine::Engine& engine
                           {"runs", std::move(runs)}};
     return print(json_line(out));
   }
-  for (const engine::RunProfile& r : report.runs) {
+  for (const measure::RunProfile& r : report.runs) {
     ADDER_CHECK(print(parts_table(r)));
     if (o.ops) ADDER_CHECK(print(kernels_table(r)));
   }
@@ -135,10 +135,10 @@ Result<ExitCode> run(const ProfileCommandOptions& o) {
   ADDER_TRY(engine::Engine engine, open_engine(o.model, o.console, console));
   ADDER_CHECK(check_not_model(outputs, engine.checkpoint()));
   ADDER_CHECK(engine.load());
-  engine::ProfileOptions options = o.profile;
+  measure::ProfileOptions options = o.profile;
   options.use_profiler = o.by == "auto";
   ADDER_TRY(const auto report,
-            engine::run_profile(engine, options, [&](const std::string& part) { console.note(part); }));
+            measure::run_profile(engine, options, [&](const std::string& part) { console.note(part); }));
   ADDER_CHECK(engine.check_unchanged());
   if (!o.trace.empty())
     ADDER_CHECK(write_atomically(

@@ -58,7 +58,7 @@ OrderedJson device_json(const engine::Engine& engine) {
           {"kind", engine.device().kind()}};
 }
 
-OrderedJson to_json(const engine::Limits& machine) {
+OrderedJson to_json(const measure::Limits& machine) {
   OrderedJson out{{"read_gb_s", machine.read_gb_s}, {"gemm_gflop_s", machine.gemm_gflop_s}};
   if (machine.gemm_bf16_gflop_s > 0) out["gemm_bf16_gflop_s"] = machine.gemm_bf16_gflop_s;
   return out;

@@ -6,7 +6,7 @@
 
 #include "cli/console.h"
 #include "engine/engine.h"
-#include "engine/limits.h"
+#include "measure/limits.h"
 
 // What a measurement was made on and with: for `bench`, its suite, and `devices`.
 namespace adder::cli {
@@ -29,7 +29,7 @@ OrderedJson to_json(const Host& host);
 OrderedJson device_json(const engine::Engine& engine);
 
 /// {read_gb_s, gemm_gflop_s}, and gemm_bf16_gflop_s where that was measured.
-OrderedJson to_json(const engine::Limits& machine);
+OrderedJson to_json(const measure::Limits& machine);
 
 /// What to call the model that was given as `given` and opened from `directory`: ORG/NAME for one of the
 /// Hugging Face cache, whichever way it was named, else the folder's or file's own name.

@@ -22,9 +22,9 @@ TEST(Host, SaysWhatTheSystemSays) {
 }
 
 TEST(LimitsJson, HasBfloat16WhereItWasMeasured) {
-  EXPECT_EQ(to_json(engine::Limits{.read_gb_s = 1, .gemm_gflop_s = 2}).dump(),
+  EXPECT_EQ(to_json(measure::Limits{.read_gb_s = 1, .gemm_gflop_s = 2}).dump(),
             R"({"read_gb_s":1.0,"gemm_gflop_s":2.0})");
-  EXPECT_EQ(to_json(engine::Limits{1, 2, 3})["gemm_bf16_gflop_s"], 3.0);
+  EXPECT_EQ(to_json(measure::Limits{1, 2, 3})["gemm_bf16_gflop_s"], 3.0);
 }
 
 }  // namespace

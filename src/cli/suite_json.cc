@@ -11,7 +11,7 @@
 namespace adder::cli {
 namespace {
 
-using engine::Measurement;
+using measure::Measurement;
 
 OrderedJson maybe(const std::optional<std::int64_t>& bytes) {
   return bytes ? OrderedJson(*bytes) : OrderedJson(nullptr);
@@ -32,9 +32,9 @@ OrderedJson list(const Points& points, F&& one) {
   return out;
 }
 
-OrderedJson decode_experiments(const engine::SuiteReport& r) {
+OrderedJson decode_experiments(const measure::SuiteReport& r) {
   return {{"positions", list(r.positions,
-                             [](const engine::PositionPoint& p) {
+                             [](const measure::PositionPoint& p) {
                                OrderedJson out = point("position", p.position, p.measured);
                                out["ms_per_token"] = 1e3 / p.measured.tokens_per_s;
                                out["state_bytes"] = p.state_bytes;
@@ -43,7 +43,7 @@ OrderedJson decode_experiments(const engine::SuiteReport& r) {
                                return out;
                              })},
           {"generation", list(r.generation,
-                              [](const engine::GenerationPoint& p) -> OrderedJson {
+                              [](const measure::GenerationPoint& p) -> OrderedJson {
                                 return {{"tokens", p.tokens},
                                         {"repetitions", p.repetitions},
                                         {"seconds", p.seconds},
@@ -52,7 +52,7 @@ OrderedJson decode_experiments(const engine::SuiteReport& r) {
                                         {"bandwidth_share", p.bandwidth_share}};
                               })},
           {"loops", list(r.loops,
-                         [&](const engine::LoopPoint& p) {
+                         [&](const measure::LoopPoint& p) {
                            OrderedJson out = point("block", p.block, p.measured);
                            out["loop"] = p.in_flight == 1 ? "host" : p.block == 1 ? "pipelined" : "device";
                            out["over_host_loop"] =
@@ -60,7 +60,7 @@ OrderedJson decode_experiments(const engine::SuiteReport& r) {
                            out["same_tokens"] = p.same_tokens;
                            return out;
                          })},
-          {"batch", list(r.batches, [](const engine::BatchPoint& p) {
+          {"batch", list(r.batches, [](const measure::BatchPoint& p) {
              OrderedJson out = point("batch", p.batch, p.measured);
              out["state_bytes"] = p.state_bytes;
              out["program_bytes"] = maybe(p.program_bytes);
@@ -68,10 +68,10 @@ OrderedJson decode_experiments(const engine::SuiteReport& r) {
            })}};
 }
 
-OrderedJson experiments(const engine::SuiteReport& r) {
+OrderedJson experiments(const measure::SuiteReport& r) {
   OrderedJson out{
       {"recompute", list(r.recompute,
-                         [](const engine::RecomputePoint& p) -> OrderedJson {
+                         [](const measure::RecomputePoint& p) -> OrderedJson {
                            return {{"tokens", p.tokens},
                                    {"step_s", p.step_s},
                                    {"cached_step_s", p.cached_step_s},
@@ -82,8 +82,8 @@ OrderedJson experiments(const engine::SuiteReport& r) {
                                    {"total_speedup", p.total_speedup()}};
                          })},
       {"prefill",
-       list(r.prefill, [](const engine::PrefillPoint& p) { return point("tokens", p.tokens, p.measured); })},
-      {"memory", list(r.memory, [&](const engine::MemoryPoint& p) -> OrderedJson {
+       list(r.prefill, [](const measure::PrefillPoint& p) { return point("tokens", p.tokens, p.measured); })},
+      {"memory", list(r.memory, [&](const measure::MemoryPoint& p) -> OrderedJson {
          return {{"tokens", p.tokens},
                  {"cached_bytes", maybe(p.cached)},
                  {"recomputed_bytes", maybe(p.recomputed)},
@@ -97,8 +97,8 @@ OrderedJson experiments(const engine::SuiteReport& r) {
 
 }  // namespace
 
-OrderedJson suite_model(const ModelOptions& model, const engine::SuiteOptions& options,
-                        const engine::Engine& engine, const engine::SuiteReport& r) {
+OrderedJson suite_model(const ModelOptions& model, const measure::SuiteOptions& options,
+                        const engine::Engine& engine, const measure::SuiteReport& r) {
   return {{"model", model_name(model.model, engine.checkpoint().directory())},
           {"parameters", engine.checkpoint().parameter_count()},
           {"dtype", dtype_name(engine)},
@@ -113,7 +113,7 @@ OrderedJson suite_model(const ModelOptions& model, const engine::SuiteOptions& o
           {"seconds", r.seconds},
           {"dropped",
            list(r.plan.dropped,
-                [](const engine::SuitePoint& p) -> OrderedJson {
+                [](const measure::SuitePoint& p) -> OrderedJson {
                   return {{"experiment", name(p.experiment)}, {"at", p.at}, {"estimated_s", p.estimated_s}};
                 })},
           {"experiments", experiments(r)}};

@@ -60,11 +60,11 @@ std::filesystem::path default_cache_dir() {
   return {};
 }
 
-ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
-                     hlo::Precision precision) {
-  ModelSpec spec{.config = config, .policy = platform_policy(platform).model, .weight_dtype = weight_dtype};
-  spec.policy.precision = precision;
-  return spec;
+Result<ModelSpec> model_spec(arch::ConfigRef config, std::string_view platform, DType weight_dtype,
+                             hlo::Precision precision) {
+  model::Policy policy = platform_policy(platform).model;
+  policy.precision = precision;
+  return model::make_spec(std::move(config), std::move(policy), weight_dtype);
 }
 
 Engine::Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
@@ -82,10 +82,8 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   ADDER_TRY(pjrt::Client client, open_client(options));
   ADDER_TRY(pjrt::Device device, pick_device(client, options.device));
   ADDER_TRY(model::Policy policy, choose_policy(client, options));
-  ModelSpec spec{
-      .config = model_config(checkpoint.config()),
-      .policy = std::move(policy),
-      .weight_dtype = options.weight_dtype ? *options.weight_dtype : checkpoint::stored_dtype(checkpoint)};
+  const DType dtype = options.weight_dtype ? *options.weight_dtype : checkpoint::stored_dtype(checkpoint);
+  ADDER_TRY(ModelSpec spec, model::make_spec(checkpoint.config_ref(), std::move(policy), dtype));
   ProgramsOptions programs{.dump_hlo = options.dump_hlo,
                            .cache = {},
                            .compile = compile_options(client, device),
@@ -125,7 +123,7 @@ Status Engine::check_unchanged() const {
 
 std::int64_t Engine::weight_bytes() const {
   std::int64_t n = 0;
-  model::visit([&](const std::string&, const pjrt::Buffer& b) { n += b.shape().bytes(); }, weights_);
+  for (const pjrt::Buffer& b : weights_) n += b.shape().bytes();
   return n;
 }
 

@@ -53,16 +53,16 @@ class Engine {
   const pjrt::Client& client() const { return client_; }
   const pjrt::Device& device() const { return device_; }
   const checkpoint::Checkpoint& checkpoint() const { return checkpoint_; }
-  const model::Mamba2Config& config() const { return programs_->model().config; }
+  const ModelSpec& model() const { return programs_->model(); }
+  const arch::Config& config() const { return *model().config; }
   Programs& programs() const { return *programs_; }
   const Weights& weights() const { return weights_; }
   std::int64_t weight_bytes() const;
   Steps& steps() const { return *steps_; }     ///< where to say what takes its time
   double tune_ms() const { return tune_ms_; }  ///< that open() spent autotuning
 
-  Result<State> zero_state(std::int64_t batch = 1) const {
-    return State::zero(client_, config(), batch, device_);
-  }
+  StatePrograms states() const { return StatePrograms(*programs_, client_, device_); }
+  Result<State> zero_state(std::int64_t batch = 1) const { return states().zero(batch); }
 
  private:
   Engine(checkpoint::Checkpoint checkpoint, pjrt::Client client, pjrt::Device device,
@@ -79,8 +79,9 @@ class Engine {
 };
 
 /// What programs for a model are built from where nothing was measured: the platform's choices (platform.h).
-ModelSpec model_spec(const model::Mamba2Config& config, std::string_view platform, DType weight_dtype,
-                     hlo::Precision precision);
+/// Error: that of model::make_spec.
+Result<ModelSpec> model_spec(arch::ConfigRef config, std::string_view platform, DType weight_dtype,
+                             hlo::Precision precision);
 
 /// Beneath the cache's folder, what it keeps compiled programs in.
 inline constexpr const char* kExecutablesFolder = "executables";

@@ -13,7 +13,7 @@ namespace {
 
 Status check_options(const Session& session, std::span<const std::vector<std::int32_t>> prompts,
                      const GenerationOptions& o) {
-  const auto batch = static_cast<std::size_t>(session.state().batch());
+  const auto batch = static_cast<std::size_t>(session.state().batch);
   const auto want = [&](const char* what, std::size_t n) -> Status {
     if (n == batch) return {};
     return fail(ErrorCode::invalid_argument, fmt::format("{} {} for a batch of {}", n, what, batch));
@@ -97,7 +97,7 @@ Result<Generation> Generation::start(Session& session, std::span<const std::vect
 Status Generation::prepare(std::span<const std::vector<std::int32_t>> prompts,
                            const GenerationOptions& options) {
   const Engine& engine = session_->engine();
-  const std::int64_t batch = session_->state().batch(), rows = engine.config().vocab_rows;
+  const std::int64_t batch = session_->state().batch, rows = engine.config().padded_vocab_size;
   remaining_ = options.max_tokens;
   stop_ids_ = options.stop_ids;
   ahead_ = options.in_flight;
@@ -161,10 +161,9 @@ Status Generation::prepare_lengths(const GenerationOptions& options) {
 
 Status Generation::enqueue() {
   std::vector<const pjrt::Buffer*> arguments;
-  const auto push = [&](const std::string&, const pjrt::Buffer& b) { arguments.push_back(&b); };
   State& state = session_->state_;
-  model::visit(push, session_->engine().weights());
-  model::visit_state(push, state.layers);
+  for (const auto& b : session_->engine().weights()) arguments.push_back(&b);
+  for (const auto& b : state.buffers) arguments.push_back(&b);
   for (const auto& b : carried_) arguments.push_back(&b);
   for (const auto& b : fixed_) arguments.push_back(&b);
   if (spec_.open) arguments.push_back(&limits_.at(steps_));
@@ -174,7 +173,7 @@ Status Generation::enqueue() {
   auto next = results.begin();
   InFlight block{std::move(*next), std::move(*(next + 1)), steps_, spec_.steps, now};
   next += 2;
-  model::visit_state([&](const std::string&, pjrt::Buffer& b) { b = std::move(*next++); }, state.layers);
+  for (auto& b : state.buffers) b = std::move(*next++);
   for (auto& b : carried_) b = std::move(*next++);
   in_flight_.push_back(std::move(block));
   enqueued_steps_ += steps_;
@@ -225,13 +224,13 @@ Result<TokenBlock> Generation::read(const InFlight& block) {
       const std::size_t at = b * static_cast<std::size_t>(block.stride) + static_cast<std::size_t>(s);
       const std::int32_t id = tokens[at];
       if (id == kNotFinite) {
-        failure_ = not_finite(fmt::format("the logits at position {}{}", session_->state_.positions[b],
+        ADDER_TRY(const auto absorbed, session_->state_.positions());
+        failure_ = not_finite(fmt::format("the logits at position {}{}", absorbed[b] - 1,
                                           batch > 1 ? fmt::format(" of row {}", b) : ""));
         break;
       }
       out.tokens[b].push_back(id);
       if (wants_logprobs_) out.logprobs[b].push_back(logprobs[at]);
-      ++session_->state_.positions[b];
       --remaining_[b];
       if (std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end()) remaining_[b] = 0;
     }

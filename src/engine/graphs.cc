@@ -8,43 +8,33 @@
 #include "engine/random.h"
 #include "hlo/arith.h"
 #include "hlo/scope.h"
-#include "model/mamba2.h"
-#include "model/state.h"
+#include "model/language_model.h"
 
 namespace adder::engine {
 
 using namespace hlo;  // NOLINT: graph code reads as mathematics
-using model::Params;
-using model::State;
 
 namespace {
 
-Params<Value> declare_params(Function& f, const ModelSpec& model) {
-  return model::transform<Value>(
-      model::parameter_shapes(model.config, model.weight_dtype, model.policy),
-      [&](const std::string& name, const Shape& shape) { return f.argument(shape, {.name = name}); });
+Values declare_params(Function& f, const ModelSpec& model) {
+  Values out;
+  for (const arch::Parameter& p : model.parameters) out.push_back(f.argument(p.shape, {.name = p.name}));
+  return out;
 }
 
 Value donated(Function& f, const std::string& name, const Shape& shape) {
   return f.argument(shape, {.name = name, .donated_to = name});
 }
 
-State<Value> declare_state(Function& f, const ModelSpec& model, std::int64_t batch) {
-  State<Value> state;
-  const State<Shape> shapes = model::state_shapes(model.config, batch);
-  model::visit_state(
-      [&](const std::string& name, const Shape& shape, Value& value) { value = donated(f, name, shape); },
-      shapes, state);
-  return state;
+Values declare_state(Function& f, const ModelSpec& model, std::int64_t batch) {
+  Values out;
+  for (const arch::StateField& field : model.state) out.push_back(donated(f, field.name, field.shape(batch)));
+  return out;
 }
 
-std::vector<NamedValue> named(const State<Value>& state) {
+std::vector<NamedValue> named(const ModelSpec& model, const Values& state) {
   std::vector<NamedValue> out;
-  model::visit_state(
-      [&](const std::string& name, const Value& value) {
-        out.push_back({name, value});
-      },
-      state);
+  for (std::size_t i = 0; i < state.size(); ++i) out.push_back({model.state[i].name, state[i]});
   return out;
 }
 
@@ -85,40 +75,40 @@ Value log_probability(Value logits, Value targets, std::int64_t vocab_size) {
 
 void extend_body(Module& module, const ModelSpec& model, const ExtendSpec& spec) {
   Function& f = module.main();
-  const Params<Value> w = declare_params(f, model);
-  const State<Value> state = declare_state(f, model, spec.batch);
+  const Values weights = declare_params(f, model), state = declare_state(f, model, spec.batch);
   Value tokens = f.argument({DType::s32, {spec.batch, spec.tokens}}, {.name = "tokens"});
   Value lengths = f.argument({DType::s32, {spec.batch}}, {.name = "lengths"});
 
-  model::LanguageModel lm(module, model.config, model.policy);
-  const auto out = lm.forward(w, tokens, state, {.lengths = lengths, .phase = {}});
-  std::vector<NamedValue> results = named(out.state);
+  model::LanguageModel lm(module, model, weights);
+  auto out = lm.forward(tokens, state, {.lengths = lengths, .position = state.back(), .phase = {}});
+  out.state.push_back(state.back() + lengths);
+  std::vector<NamedValue> results = named(model, out.state);
   if (spec.outputs == ExtendSpec::Outputs::last) {
-    results.push_back({"logits", lm.logits(w, lm.final_norm(w, last_real(out.hidden.back(), lengths)))});
+    results.push_back({"logits", lm.logits(lm.final_norm(last_real(out.hidden.back(), lengths)))});
   } else if (spec.outputs == ExtendSpec::Outputs::scores) {
     Value targets = f.argument({DType::s32, {spec.batch, spec.tokens}}, {.name = "targets"});
-    Value logits = lm.logits(w, lm.final_norm(w, out.hidden.back()));
-    results.push_back({"logprobs", log_probability(logits, targets, model.config.vocab_size)});
+    Value logits = lm.logits(lm.final_norm(out.hidden.back()));
+    results.push_back({"logprobs", log_probability(logits, targets, model.config->vocab_size)});
   } else if (spec.outputs == ExtendSpec::Outputs::all) {
     for (std::size_t i = 0; i < out.hidden.size(); ++i)
       results.push_back({fmt::format("hidden.{}", i), out.hidden[i]});
-    const model::Normed final_hidden = lm.final_norm(w, out.hidden.back());
+    const model::Normed final_hidden = lm.final_norm(out.hidden.back());
     results.push_back({"final_hidden", whole(final_hidden)});
-    results.push_back({"logits", lm.logits(w, final_hidden)});
+    results.push_back({"logits", lm.logits(final_hidden)});
   }
   f.finish(std::move(results));
 }
 
 /// What the decode loop carries, in the order of its results.
 struct Carry {
-  Value tokens, logprobs;  // [B,S]
-  State<Value> state;
+  Value tokens, logprobs;                // [B,S]
+  Values state;                          // in the schema's order, without the position
   Value last_token, counter, remaining;  // [B]
   std::optional<Value> history;          // [B,V]
 
   Values flatten() const {
     Values out{tokens, logprobs};
-    model::visit_state([&](const std::string&, const Value& v) { out.push_back(v); }, state);
+    out.insert(out.end(), state.begin(), state.end());
     out.insert(out.end(), {last_token, counter, remaining});
     if (history) out.push_back(*history);
     return out;
@@ -129,7 +119,7 @@ struct Carry {
     Carry out = *this;
     out.tokens = *next++;
     out.logprobs = *next++;
-    model::visit_state([&](const std::string&, Value& v) { v = *next++; }, out.state);
+    for (Value& v : out.state) v = *next++;
     out.last_token = *next++;
     out.counter = *next++;
     out.remaining = *next++;
@@ -143,34 +133,43 @@ Value is_stop(Value token, Value stop_ids) {
   return reduce(eq(expand_dims(token, -1), stop_ids), Reduction::or_, {1});
 }
 
-/// [B] s32: which row of a ring is the oldest, where windows are rings: they start as windows at counter
-/// `begin`, and each token that a row absorbs moves its ring on by one.
-std::optional<Value> ring_phase(const ModelSpec& model, Value counter, Value begin) {
-  const std::int64_t rows = model.config.d_conv - 1;
+/// Where rows stand before the first step of a block.
+struct Start {
+  Value counter, position;  // [B]
+
+  /// [B] s32: tokens that a row has absorbed since, which is how far its counter has gone on.
+  Value steps(Value now) const { return convert(now - counter, DType::s32); }
+};
+
+/// [B] s32: which row of a ring is the oldest, where windows are rings: they start as windows, and each token
+/// that a row absorbs moves its ring on by one.
+std::optional<Value> ring_phase(const ModelSpec& model, const Start& start, Value counter) {
+  const std::int64_t rows = model.window_rows();
   if (!model.policy.ring_windows || rows < 1) return std::nullopt;
   return convert(
-      remainder(counter - begin, constant_int(counter.function(), DType::u32, rows, counter.dims())),
+      remainder(counter - start.counter, constant_int(counter.function(), DType::u32, rows, counter.dims())),
       DType::s32);
 }
 
-/// One step: absorb last_token, choose the next, write column i of the block. `begin`: the counter before the
-/// first step.
-Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& spec, const Params<Value>& w,
-           const SamplerParams<Value>& sampler, Value stop_ids, Value begin, Value i, const Carry& c) {
+/// One step: absorb last_token, choose the next, write column i of the block.
+Carry step(model::LanguageModel& lm, const ModelSpec& model, const DecodeSpec& spec,
+           const SamplerParams<Value>& sampler, Value stop_ids, const Start& start, Value i, const Carry& c) {
   Function& f = i.function();
   Value active = gt(c.remaining, 0);        // [B]
   Value one = convert(active, DType::s32);  // [B] 1 where active
-  const auto out = lm.forward(w, view(c.last_token, {spec.batch, 1}), c.state,
-                              {.lengths = one, .phase = ring_phase(model, c.counter, begin)});
-  Value logits = lm.logits(w, lm.final_norm(w, view(out.hidden.back(), {spec.batch, model.config.d_model})));
+  const auto out = lm.forward(view(c.last_token, {spec.batch, 1}), c.state,
+                              {.lengths = one,
+                               .position = start.position + start.steps(c.counter),
+                               .phase = ring_phase(model, start, c.counter)});
+  Value logits = lm.logits(lm.final_norm(view(out.hidden.back(), {spec.batch, model.config->d_model})));
   Scope part(f, "sampler");
-  const Draw draw = sample(spec.sampler, sampler, logits, model.config.vocab_size, c.history,
+  const Draw draw = sample(spec.sampler, sampler, logits, model.config->vocab_size, c.history,
                            uniform(sampler.key, c.counter));
 
   part.next("bookkeeping");
   Carry next = c;
   next.state = out.state;
-  Value finite = all_finite(logits, model.config.vocab_size);
+  Value finite = all_finite(logits, model.config->vocab_size);
   next.last_token = hlo::where(active, draw.token, c.last_token);
   next.counter = c.counter + convert(active, DType::u32);
   next.remaining = hlo::where(is_stop(draw.token, stop_ids), 0, c.remaining - one);
@@ -211,14 +210,16 @@ Carry open_loop(Function& f, const DecodeSpec& spec, const Carry& begin, Value l
 void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec) {
   Function& f = module.main();
   const Shape rows_s32{DType::s32, {spec.batch}};
-  const Params<Value> w = declare_params(f, model);
+  const Values weights = declare_params(f, model);
   Carry carry;
   carry.state = declare_state(f, model, spec.batch);
+  Value position = carry.state.back();
+  carry.state.pop_back();
   carry.last_token = donated(f, "last_token", rows_s32);
   carry.counter = donated(f, "counter", {DType::u32, {spec.batch}});
   carry.remaining = donated(f, "remaining", rows_s32);
   if (spec.sampler.penalties)
-    carry.history = donated(f, "history", {DType::s32, {spec.batch, model.config.vocab_rows}});
+    carry.history = donated(f, "history", {DType::s32, {spec.batch, model.config->padded_vocab_size}});
   SamplerParams<Value> sampler;
   visit_sampler(
       [&](const std::string& name, Value& value) {
@@ -230,21 +231,68 @@ void decode_body(Module& module, const ModelSpec& model, const DecodeSpec& spec)
   carry.tokens = constant_int(f, DType::s32, kNoToken, {spec.batch, spec.steps});
   carry.logprobs = zeros(f, {DType::f32, {spec.batch, spec.steps}});
 
-  model::LanguageModel lm(module, model.config, model.policy);
+  const Start start{carry.counter, position};
+  model::LanguageModel lm(module, model, weights);
   const auto one_step = [&](Value i, const Values& values) {
-    return step(lm, model, spec, w, sampler, stop_ids, carry.counter, i, carry.rebuilt(values)).flatten();
+    return step(lm, model, spec, sampler, stop_ids, start, i, carry.rebuilt(values)).flatten();
   };
   Carry done = spec.open
                    ? open_loop(f, spec, carry, f.argument({DType::s32, {}}, {.name = "limit"}), one_step)
                    : carry.rebuilt(fori(f, spec.steps, carry.flatten(), one_step));
-  if (const auto phase = ring_phase(model, done.counter, carry.counter))
-    for (model::LayerState<Value>& layer : done.state) layer.conv = model::unrolled(layer.conv, *phase);
+  if (const auto phase = ring_phase(model, start, done.counter))
+    for (std::size_t i = 0; i < done.state.size(); ++i)
+      if (model.state[i].kind == arch::StateField::Kind::window)
+        done.state[i] = model::unrolled(done.state[i], *phase);
+  done.state.push_back(position + start.steps(done.counter));
   std::vector<NamedValue> results{{"tokens", done.tokens}, {"logprobs", done.logprobs}};
-  for (NamedValue& v : named(done.state)) results.push_back(std::move(v));
+  for (NamedValue& v : named(model, done.state)) results.push_back(std::move(v));
   results.insert(results.end(),
                  {{"last_token", done.last_token}, {"counter", done.counter}, {"remaining", done.remaining}});
   if (done.history) results.push_back({"history", *done.history});
   f.finish(std::move(results));
+}
+
+/// A state as arguments that stay the caller's.
+Values plain_state(Function& f, const ModelSpec& model, std::int64_t batch, const std::string& prefix) {
+  Values out;
+  for (const arch::StateField& field : model.state)
+    out.push_back(f.argument(field.shape(batch), {.name = prefix + field.name}));
+  return out;
+}
+
+/// Row r of `rows` [R,...] takes the place of row index[r] of `all` [B,...], for every r in turn.
+Value with_rows(Value all, Value rows, Value index) {
+  Function& f = all.function();
+  for (std::int64_t r = 0; r < rows.dim(0); ++r) {
+    Values start{view(slice_axis(index, 0, r, r + 1), {})};
+    for (std::int64_t axis = 1; axis < all.rank(); ++axis) start.push_back(constant_int(f, DType::s32, 0));
+    all = dynamic_update_slice(all, slice_axis(rows, 0, r, r + 1), start);
+  }
+  return all;
+}
+
+void state_body(Module& module, const ModelSpec& model, const StateSpec& spec) {
+  Function& f = module.main();
+  Values out;
+  switch (spec.op) {
+    case StateSpec::Op::zero:
+      for (const arch::StateField& field : model.state) out.push_back(zeros(f, field.shape(spec.batch)));
+      break;
+    case StateSpec::Op::gather: {
+      const Values from = plain_state(f, model, spec.other, "");
+      Value rows = f.argument({DType::s32, {spec.batch}}, {.name = "rows"});
+      for (const Value& v : from) out.push_back(take_rows(v, rows));
+      break;
+    }
+    case StateSpec::Op::scatter: {
+      const Values into = declare_state(f, model, spec.batch);
+      const Values from = plain_state(f, model, spec.other, "other.");
+      Value rows = f.argument({DType::s32, {spec.other}}, {.name = "rows"});
+      for (std::size_t i = 0; i < into.size(); ++i) out.push_back(with_rows(into[i], from[i], rows));
+      break;
+    }
+  }
+  f.finish(named(model, out));
 }
 
 template <class Spec, class Body>
@@ -269,8 +317,22 @@ std::string to_string(const DecodeSpec& spec) {
                      to_string(spec.sampler));
 }
 
+std::string to_string(const StateSpec& spec) {
+  switch (spec.op) {
+    case StateSpec::Op::gather:
+      return fmt::format("state_gather_b{}_f{}", spec.batch, spec.other);
+    case StateSpec::Op::scatter:
+      return fmt::format("state_scatter_b{}_r{}", spec.batch, spec.other);
+    default:
+      return fmt::format("state_zero_b{}", spec.batch);
+  }
+}
+
 Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec, const Inspect& inspect) {
   return build(model, spec, inspect, extend_body);
+}
+Result<Graph> build_state(const ModelSpec& model, const StateSpec& spec, const Inspect& inspect) {
+  return build(model, spec, inspect, state_body);
 }
 Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec, const Inspect& inspect) {
   return build(model, spec, inspect, decode_body);

@@ -8,17 +8,11 @@
 
 #include "engine/sampler.h"
 #include "hlo/module.h"
-#include "model/layers.h"
-#include "model/parameters.h"
+#include "model/spec.h"
 
 namespace adder::engine {
 
-/// Everything about a model that programs are built from.
-struct ModelSpec {
-  model::Mamba2Config config;
-  model::Policy policy;
-  DType weight_dtype = DType::f32;  ///< f32, bf16 or s8
-};
+using model::ModelSpec;
 
 /// Absorbs up to T tokens a row. Arguments: parameters; state (donated); tokens s32 [B,T]; lengths s32 [B].
 /// Results: state; then by `outputs`: nothing; `logits` [B,V] at each row's last real token (row of length 0:
@@ -49,9 +43,25 @@ struct DecodeSpec {
 constexpr std::int32_t kNoToken = -1, kNotFinite = -2;
 constexpr std::int64_t kStopIds = 8;
 
+/// What moves states about, field by field of the schema; nothing crosses to the host. Legend: B batch, F, R
+/// rows.
+///   zero     -> state [B]                              nothing absorbed
+///   gather   state [F], rows s32 [B] -> state [B]      row b is the old row rows[b]
+///   scatter  state [B] (donated), state [R], rows s32 [R] -> state [B]   row rows[r] becomes the other's row
+///   r
+/// One row is read by gather to a batch of 1, and written by scatter from one.
+struct StateSpec {
+  enum class Op { zero, gather, scatter };
+  Op op = Op::zero;
+  std::int64_t batch = 1;  ///< B, of the result
+  std::int64_t other = 1;  ///< F of gather, R of scatter; unused by zero
+  bool operator==(const StateSpec&) const = default;
+};
+
 /// File-name safe: "extend_b1_t512", "decode_b1_s64_greedy", "decode_b1_upto64_greedy" (open).
 std::string to_string(const ExtendSpec& spec);
 std::string to_string(const DecodeSpec& spec);
+std::string to_string(const StateSpec& spec);  ///< "state_gather_b1_f8"
 
 /// A finished program: StableHLO text and the contract for running it.
 struct Graph {
@@ -63,6 +73,7 @@ struct Graph {
 /// Errors are our bugs, reported as ErrorCode::internal with the line that wrote the wrong op.
 using Inspect = std::function<void(const hlo::Module&)>;  ///< sees the finished module, before it goes
 Result<Graph> build_extend(const ModelSpec& model, const ExtendSpec& spec, const Inspect& inspect = {});
+Result<Graph> build_state(const ModelSpec& model, const StateSpec& spec, const Inspect& inspect = {});
 Result<Graph> build_decode(const ModelSpec& model, const DecodeSpec& spec, const Inspect& inspect = {});
 
 }  // namespace adder::engine

@@ -23,6 +23,10 @@ Result<ProgramRef> Programs::decode(const DecodeSpec& spec) {
   return get(to_string(spec), [&] { return build_decode(model_, spec); });
 }
 
+Result<ProgramRef> Programs::state(const StateSpec& spec) {
+  return get(to_string(spec), [&] { return build_state(model_, spec); });
+}
+
 Result<ProgramRef> Programs::get(const std::string& name, const std::function<Result<Graph>()>& build) {
   std::promise<Result<ProgramRef>> promise;
   std::shared_future<Result<ProgramRef>> future;

@@ -41,6 +41,7 @@ class Programs {
 
   Result<ProgramRef> extend(const ExtendSpec& spec);
   Result<ProgramRef> decode(const DecodeSpec& spec);
+  Result<ProgramRef> state(const StateSpec& spec);
 
   /// Programs compiled or loaded so far.
   std::vector<ProgramRef> ready() const;

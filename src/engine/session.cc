@@ -43,7 +43,7 @@ class Throttle {
   /// Call after enqueuing each piece. Waits for the piece before it, or, where that took long, for this one:
   /// then the gap between pieces does not count.
   Status enqueued(const State& state) {
-    ADDER_TRY(pjrt::Event done, state.layers.back().ssm.ready());
+    ADDER_TRY(pjrt::Event done, state.ready());
     const auto start = Clock::now();
     if (slow_) {
       ADDER_CHECK(done.wait());
@@ -70,9 +70,9 @@ Error not_finite(const std::string& found) {
 }
 
 Status Session::check_tokens(std::span<const std::vector<std::int32_t>> rows) const {
-  if (static_cast<std::int64_t>(rows.size()) != state_.batch())
+  if (static_cast<std::int64_t>(rows.size()) != state_.batch)
     return fail(ErrorCode::invalid_argument,
-                fmt::format("{} rows of tokens for a batch of {}", rows.size(), state_.batch()));
+                fmt::format("{} rows of tokens for a batch of {}", rows.size(), state_.batch));
   const std::int64_t vocab = engine_.config().vocab_size;
   for (const auto& row : rows)
     for (const std::int32_t id : row)
@@ -85,7 +85,7 @@ Status Session::check_tokens(std::span<const std::vector<std::int32_t>> rows) co
 Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector<std::int32_t>> rows,
                                                      Piece piece, ExtendSpec::Outputs outputs,
                                                      std::span<const std::int32_t> targets) {
-  const std::int64_t batch = state_.batch();
+  const std::int64_t batch = state_.batch;
   ADDER_TRY(const ProgramRef program,
             engine_.programs().extend({.batch = batch, .tokens = piece.tokens, .outputs = outputs}));
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(batch * piece.tokens), 0), lengths;
@@ -103,9 +103,8 @@ Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector
             client.to_device(lengths.data(), Shape{DType::s32, {batch}}, engine_.device()));
 
   std::vector<const pjrt::Buffer*> arguments;
-  const auto push = [&](const std::string&, const pjrt::Buffer& b) { arguments.push_back(&b); };
-  model::visit(push, engine_.weights());
-  model::visit_state(push, state_.layers);
+  for (const pjrt::Buffer& b : engine_.weights()) arguments.push_back(&b);
+  for (const pjrt::Buffer& b : state_.buffers) arguments.push_back(&b);
   arguments.insert(arguments.end(), {&token_buffer, &length_buffer});
   pjrt::Buffer target_buffer;
   if (outputs == ExtendSpec::Outputs::scores) {
@@ -116,9 +115,7 @@ Result<std::vector<pjrt::Buffer>> Session::run_piece(std::span<const std::vector
   ADDER_TRY(std::vector<pjrt::Buffer> results, program->executable.execute(arguments));
 
   auto next = results.begin();
-  model::visit_state([&](const std::string&, pjrt::Buffer& b) { b = std::move(*next++); }, state_.layers);
-  for (std::int64_t b = 0; b < batch; ++b)
-    state_.positions[static_cast<std::size_t>(b)] += lengths[static_cast<std::size_t>(b)];
+  for (pjrt::Buffer& b : state_.buffers) b = std::move(*next++);
   results.erase(results.begin(), next);
   return results;
 }
@@ -162,11 +159,11 @@ Result<std::vector<float>> Session::score(std::span<const std::int32_t> tokens,
   ADDER_CHECK(check_tokens(rows));
   ADDER_CHECK(check_tokens(std::vector<std::vector<std::int32_t>>{{tokens.back()}}));
   std::vector<float> out;
+  ADDER_TRY(const auto begin, state_.positions());
   std::int64_t offset = 0;
   for (const std::int64_t piece : plan_pieces(longest(rows))) {
     ADDER_CHECK(look_at(cancel, offset, longest(rows)));
-    const std::int64_t n = std::min(piece, longest(rows) - offset);
-    const std::int64_t position = state_.positions[0];
+    const std::int64_t n = std::min(piece, longest(rows) - offset), position = begin[0] + offset;
     std::vector<std::int32_t> targets(static_cast<std::size_t>(piece), 0);
     std::copy_n(tokens.begin() + offset + 1, n, targets.begin());
     ADDER_TRY(const auto results, run_piece(rows, {piece, offset}, ExtendSpec::Outputs::scores, targets));
@@ -186,11 +183,12 @@ Result<AllOutputs> Session::extend_all(std::span<const std::int32_t> tokens,
   ADDER_CHECK(check_tokens(rows));
   AllOutputs out;
   out.hidden.resize(static_cast<std::size_t>(engine_.config().n_layer) + 1);
+  ADDER_TRY(const auto begin, state_.positions());
   std::int64_t offset = 0;
   const auto& config = engine_.config();
   for (const std::int64_t piece : plan_pieces(longest(rows))) {
     ADDER_CHECK(look_at(cancel, offset, longest(rows)));
-    const std::int64_t position = state_.positions[0], n = std::min(piece, longest(rows) - offset);
+    const std::int64_t position = begin[0] + offset, n = std::min(piece, longest(rows) - offset);
     ADDER_TRY(const auto results, run_piece(rows, {piece, offset}, ExtendSpec::Outputs::all));
     auto next = results.begin();
     for (std::size_t i = 0; i < out.hidden.size(); ++i)

@@ -109,7 +109,9 @@ class Generation {
   /// The next block, or nullopt once every row has finished. A block may hold no tokens.
   Result<std::optional<TokenBlock>> next();
   bool finished() const;
-  /// Positions are exact once finished; the last token of each row is chosen but not absorbed.
+  /// Once finished its state has absorbed every token given but the last of each row, which is chosen only.
+  /// Before that, and after a generation that was dropped, it has run ahead of what was read: its positions
+  /// tell, and write_snapshot refuses it.
   const Session& session() const { return *session_; }
 
  private:

@@ -26,8 +26,7 @@ std::optional<Number> parse_number(const std::string& text, int base) {
 /// A metadata entry, or an error that says what kind of file this is not.
 class Entries {
  public:
-  Entries(const checkpoint::Metadata& entries, std::string file)
-      : entries_(entries), file_(std::move(file)) {}
+  Entries(const formats::Metadata& entries, std::string file) : entries_(entries), file_(std::move(file)) {}
 
   Result<std::string> text(const std::string& key) const {
     if (const auto found = entries_.find(key); found != entries_.end()) return found->second;
@@ -44,7 +43,7 @@ class Entries {
   const std::string& file() const { return file_; }
 
  private:
-  const checkpoint::Metadata& entries_;
+  const formats::Metadata& entries_;
   std::string file_;
 };
 
@@ -85,6 +84,7 @@ Result<SnapshotFacts> read_facts(const Entries& entries, std::uint64_t fingerpri
                 fmt::format("{}: the state of another model: fingerprint {:016x}, this model's is {:016x}",
                             entries.file(), out.fingerprint, fingerprint),
                 "a state continues only on the weights that made it");
+  ADDER_TRY(out.architecture, entries.text("architecture"));
   ADDER_TRY(out.position, entries.number<std::int64_t>("position", 10));
   if (out.position < 0)
     return fail(ErrorCode::corrupt, fmt::format("{}: metadata position is {}", entries.file(), out.position));
@@ -122,27 +122,28 @@ std::string checksum_of(std::span<const std::byte> file, std::size_t at) {
   return hasher.value().hex();
 }
 
-Status write_sealed(const std::filesystem::path& path, std::span<const checkpoint::TensorHeader> tensors,
+Status write_sealed(const std::filesystem::path& path, std::span<const formats::TensorHeader> tensors,
                     std::span<const std::span<const std::byte>> contents, const SnapshotFacts& facts) {
-  checkpoint::Metadata metadata{{"format", std::string(kFormat)},
-                                {"version", std::to_string(kVersion)},
-                                {"fingerprint", fmt::format("{:016x}", facts.fingerprint)},
-                                {"position", std::to_string(facts.position)},
-                                {"dtype", std::string(name(facts.weight_dtype))},
-                                {"checksum", std::string(kDigits, '0')}};
-  ADDER_TRY(const auto head, checkpoint::safetensors_head(path, tensors, metadata));
+  formats::Metadata metadata{{"format", std::string(kFormat)},
+                             {"version", std::to_string(kVersion)},
+                             {"fingerprint", fmt::format("{:016x}", facts.fingerprint)},
+                             {"architecture", facts.architecture},
+                             {"position", std::to_string(facts.position)},
+                             {"dtype", std::string(name(facts.weight_dtype))},
+                             {"checksum", std::string(kDigits, '0')}};
+  ADDER_TRY(const auto head, formats::safetensors_head(path, tensors, metadata));
   Hasher hasher;
   hasher.bytes(std::as_bytes(std::span(head.bytes)));
   for (const std::size_t i : head.order) hasher.bytes(contents[i]);
   metadata["checksum"] = hasher.value().hex();
-  return checkpoint::write_safetensors(
-      path, tensors, [&](std::size_t i, const checkpoint::ByteSink& sink) { return sink(contents[i]); },
+  return formats::write_safetensors(
+      path, tensors, [&](std::size_t i, const formats::ByteSink& sink) { return sink(contents[i]); },
       metadata);
 }
 
 Result<SealedFile> open_sealed(const std::filesystem::path& path, std::uint64_t fingerprint) {
   SealedFile out;
-  ADDER_TRY(out.file, checkpoint::SafetensorsFile::open(path));
+  ADDER_TRY(out.file, formats::SafetensorsFile::open(path));
   const Entries entries(out.file->metadata(), path.string());
   ADDER_CHECK(check_version(entries));
   ADDER_CHECK(check_checksum(entries, out.file->bytes()));

@@ -10,7 +10,7 @@
 
 #include "adder/error.h"
 #include "base/dtype.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 
 // What makes a safetensors file a snapshot, whatever tensors a model's state is made of: format, version,
 // whose it is, and a checksum of every byte.
@@ -18,19 +18,20 @@ namespace adder::engine {
 
 struct SnapshotFacts {
   std::uint64_t fingerprint = 0;    ///< of the model, see checkpoint::fingerprint_of
+  std::string architecture;         ///< arch::Config::architecture, for people: the fingerprint says more
   std::int64_t position = 0;        ///< tokens absorbed
   DType weight_dtype = DType::f32;  ///< what the model computed with
 };
 
 /// Writes the tensors, contents[i] being the bytes of tensors[i], with metadata format "adder-state", version
-/// "2", fingerprint (16 hexadecimal digits), position, dtype, and checksum. Atomically. Errors: those of
-/// write_safetensors.
-Status write_sealed(const std::filesystem::path& path, std::span<const checkpoint::TensorHeader> tensors,
+/// "2", fingerprint (16 hexadecimal digits), architecture, position, dtype, and checksum. Atomically. Errors:
+/// those of write_safetensors.
+Status write_sealed(const std::filesystem::path& path, std::span<const formats::TensorHeader> tensors,
                     std::span<const std::span<const std::byte>> contents, const SnapshotFacts& facts);
 
 /// A file whose version, checksum and model have been found right; its tensors are still to be looked at.
 struct SealedFile {
-  std::unique_ptr<checkpoint::SafetensorsFile> file;
+  std::unique_ptr<formats::SafetensorsFile> file;
   SnapshotFacts facts;
 };
 

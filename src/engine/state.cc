@@ -3,103 +3,157 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace adder::engine {
 
+std::int64_t State::bytes() const {
+  std::int64_t n = 0;
+  for (const pjrt::Buffer& b : buffers) n += b.shape().bytes();
+  return n;
+}
+
+Result<std::vector<std::int64_t>> State::positions() const {
+  if (buffers.empty()) return fail(ErrorCode::failed_precondition, "the state is empty");
+  ADDER_TRY(const std::vector<std::int32_t> read, buffers.back().to_host<std::int32_t>());
+  return std::vector<std::int64_t>(read.begin(), read.end());
+}
+
+Result<pjrt::Event> State::ready() const {
+  if (buffers.empty()) return fail(ErrorCode::failed_precondition, "the state is empty");
+  return buffers.back().ready();
+}
+
+Result<State> State::clone(const pjrt::Device& device) const {
+  State copy{.buffers = {}, .batch = batch};
+  for (const pjrt::Buffer& from : buffers) {
+    ADDER_TRY(pjrt::Buffer to, from.copy_to_device(device));
+    copy.buffers.push_back(std::move(to));
+  }
+  return copy;
+}
+
+Result<pjrt::Buffer> StatePrograms::upload(std::span<const std::int32_t> rows, std::int64_t limit) const {
+  for (const std::int32_t row : rows)
+    if (row < 0 || row >= limit)
+      return fail(ErrorCode::invalid_argument, fmt::format("row {} of a state of {} rows", row, limit));
+  return client_.to_device(rows.data(), Shape{DType::s32, {static_cast<std::int64_t>(rows.size())}}, device_);
+}
+
+Result<State> StatePrograms::zero(std::int64_t batch) const {
+  ADDER_TRY(const ProgramRef program, programs_.state({.op = StateSpec::Op::zero, .batch = batch}));
+  ADDER_TRY(std::vector<pjrt::Buffer> buffers, program->executable.execute({}));
+  return State{.buffers = std::move(buffers), .batch = batch};
+}
+
+Result<State> StatePrograms::gather(const State& from, std::span<const std::int32_t> rows) const {
+  const auto batch = static_cast<std::int64_t>(rows.size());
+  ADDER_TRY(const ProgramRef program,
+            programs_.state({.op = StateSpec::Op::gather, .batch = batch, .other = from.batch}));
+  ADDER_TRY(const pjrt::Buffer index, upload(rows, from.batch));
+  std::vector<const pjrt::Buffer*> arguments;
+  for (const pjrt::Buffer& b : from.buffers) arguments.push_back(&b);
+  arguments.push_back(&index);
+  ADDER_TRY(std::vector<pjrt::Buffer> buffers, program->executable.execute(arguments));
+  return State{.buffers = std::move(buffers), .batch = batch};
+}
+
+Status StatePrograms::scatter(State& into, const State& from, std::span<const std::int32_t> rows) const {
+  if (static_cast<std::int64_t>(rows.size()) != from.batch)
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} rows for a state of {}", rows.size(), from.batch));
+  ADDER_TRY(const ProgramRef program,
+            programs_.state({.op = StateSpec::Op::scatter, .batch = into.batch, .other = from.batch}));
+  ADDER_TRY(const pjrt::Buffer index, upload(rows, into.batch));
+  std::vector<const pjrt::Buffer*> arguments;
+  for (const pjrt::Buffer& b : into.buffers) arguments.push_back(&b);
+  for (const pjrt::Buffer& b : from.buffers) arguments.push_back(&b);
+  arguments.push_back(&index);
+  ADDER_TRY(into.buffers, program->executable.execute(arguments));
+  return {};
+}
+
 namespace {
 
-/// [rows,columns] -> [columns,rows].
-std::vector<float> transposed(const float* x, std::int64_t rows, std::int64_t columns) {
-  std::vector<float> out(static_cast<std::size_t>(rows * columns));
+/// [rows,columns] -> [columns,rows], elements of `size` bytes.
+std::vector<std::byte> transposed(std::span<const std::byte> x, std::int64_t rows, std::int64_t columns,
+                                  std::int64_t size) {
+  std::vector<std::byte> out(x.size());
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c)
-      out[static_cast<std::size_t>(c * rows + r)] = x[r * columns + c];
+      std::memcpy(out.data() + (c * rows + r) * size, x.data() + (r * columns + c) * size,
+                  static_cast<std::size_t>(size));
   return out;
 }
 
-/// Fills a model::State<Buffer> by make(shape, layer index, is_conv) -> Result<Buffer>.
-template <class Make>
-Result<model::State<pjrt::Buffer>> make_layers(const model::State<Shape>& shapes, Make&& make) {
-  model::State<pjrt::Buffer> out(shapes.size());
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    ADDER_TRY(out[i].conv, make(shapes[i].conv, i, true));
-    ADDER_TRY(out[i].ssm, make(shapes[i].ssm, i, false));
-  }
+/// One row's bytes as they lie on the device.
+std::vector<std::byte> device_bytes(const arch::StateField& field, const HostState::Field& from) {
+  std::vector<std::byte> out = from.bytes;
+  if (field.transposed) out = transposed(from.bytes, field.row[1], field.row[0], byte_size(field.dtype));
+  out.resize(static_cast<std::size_t>(field.shape(1).bytes()));  // kv beyond the position: zeros
   return out;
 }
 
 }  // namespace
 
-std::int64_t State::bytes() const {
-  std::int64_t n = 0;
-  model::visit_state([&](const std::string&, const pjrt::Buffer& b) { n += b.shape().bytes(); }, layers);
-  return n;
+std::span<const float> HostState::floats(std::string_view name) const {
+  for (const Field& field : fields)
+    if (field.name == name && field.shape.dtype == DType::f32)
+      return {reinterpret_cast<const float*>(field.bytes.data()), field.bytes.size() / sizeof(float)};
+  return {};
 }
 
-Result<State> State::zero(const pjrt::Client& client, const model::Mamba2Config& config, std::int64_t batch,
-                          const pjrt::Device& device) {
-  const auto shapes = model::state_shapes(config, batch);
-  const std::int64_t largest = std::max(shapes[0].conv.bytes(), shapes[0].ssm.bytes());
-  const std::vector<std::byte> zeros(static_cast<std::size_t>(largest));
-  State state;
-  ADDER_TRY(state.layers, make_layers(shapes, [&](const Shape& shape, std::size_t, bool) {
-              return client.to_device(zeros.data(), shape, device);
-            }));
-  state.positions.assign(static_cast<std::size_t>(batch), 0);
-  return state;
+Shape file_shape(const arch::StateField& field, std::int64_t position) {
+  Shape out{field.dtype, field.file};
+  if (field.kind == arch::StateField::Kind::kv) out.dims.at(0) = std::min(position, out.dims.at(0));
+  return out;
 }
 
-Result<State> State::clone(const pjrt::Device& device) const {
-  State copy;
-  copy.layers.resize(layers.size());
-  Status status;
-  model::visit_state(
-      [&](const std::string&, const pjrt::Buffer& from, pjrt::Buffer& to) {
-        if (!status) return;
-        if (auto copied = from.copy_to_device(device)) {
-          to = *std::move(copied);
-        } else {
-          status = fail(std::move(copied).error());
-        }
-      },
-      layers, copy.layers);
-  ADDER_CHECK(std::move(status));
-  copy.positions = positions;
-  return copy;
-}
-
-Result<HostState> to_host(const State& state, const model::Mamba2Config& config, std::int64_t row) {
+Result<HostState> to_host(const StatePrograms& programs, const State& state, const model::ModelSpec& model,
+                          std::int64_t row) {
+  const std::int32_t index[] = {static_cast<std::int32_t>(row)};
+  State one;
+  if (state.batch != 1 || row != 0) {
+    ADDER_TRY(one, programs.gather(state, index));
+  }
+  const State& from = one.buffers.empty() ? state : one;
   HostState out;
-  out.position = state.positions.at(static_cast<std::size_t>(row));
-  const std::int64_t window = config.d_conv - 1, channels = config.conv_dim();
-  const std::int64_t ssm_size = config.d_inner() * config.d_state;
-  for (const auto& layer : state.layers) {
-    ADDER_TRY(const auto conv, layer.conv.to_host<float>());
-    ADDER_TRY(const auto ssm, layer.ssm.to_host<float>());
-    const float* own = ssm.data() + row * ssm_size;
-    out.layers.push_back({transposed(conv.data() + row * window * channels, window, channels),
-                          std::vector<float>(own, own + ssm_size)});
+  ADDER_TRY(const std::vector<std::int64_t> positions, from.positions());
+  out.position = positions.front();
+  for (std::size_t i = 0; i + 1 < model.state.size(); ++i) {
+    const arch::StateField& field = model.state[i];
+    HostState::Field to{.name = field.name, .shape = file_shape(field, out.position), .bytes = {}};
+    to.bytes.resize(static_cast<std::size_t>(field.shape(1).bytes()));
+    ADDER_CHECK(from.buffers[i].to_host(to.bytes));
+    if (field.transposed) to.bytes = transposed(to.bytes, field.row[0], field.row[1], byte_size(field.dtype));
+    to.bytes.resize(static_cast<std::size_t>(to.shape.bytes()));
+    out.fields.push_back(std::move(to));
   }
   return out;
 }
 
-Result<State> to_device(const std::vector<HostState>& rows, const model::Mamba2Config& config,
-                        const pjrt::Client& client, const pjrt::Device& device) {
-  const auto batch = static_cast<std::int64_t>(rows.size());
-  const std::int64_t window = config.d_conv - 1, channels = config.conv_dim();
-  State state;
-  ADDER_TRY(state.layers, make_layers(model::state_shapes(config, batch), [&](const Shape& shape,
-                                                                              std::size_t i, bool is_conv) {
-              std::vector<float> all;
-              for (const HostState& row : rows) {
-                const auto part =
-                    is_conv ? transposed(row.layers[i].conv.data(), channels, window) : row.layers[i].ssm;
-                all.insert(all.end(), part.begin(), part.end());
-              }
-              return client.to_device(all.data(), shape, device);
-            }));
-  for (const HostState& row : rows) state.positions.push_back(row.position);
-  return state;
+Result<State> to_device(const std::vector<HostState>& rows, const StatePrograms& programs,
+                        const model::ModelSpec& model, const pjrt::Client& client,
+                        const pjrt::Device& device) {
+  State all;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    State one{.buffers = {}, .batch = 1};
+    for (std::size_t i = 0; i + 1 < model.state.size(); ++i) {
+      const std::vector<std::byte> bytes = device_bytes(model.state[i], rows[r].fields.at(i));
+      ADDER_TRY(pjrt::Buffer buffer, client.to_device(bytes.data(), model.state[i].shape(1), device));
+      one.buffers.push_back(std::move(buffer));
+    }
+    const auto position = static_cast<std::int32_t>(rows[r].position);
+    ADDER_TRY(pjrt::Buffer buffer, client.to_device(&position, model.state.back().shape(1), device));
+    one.buffers.push_back(std::move(buffer));
+    if (rows.size() == 1) return one;
+    if (r == 0) {
+      ADDER_TRY(all, programs.zero(static_cast<std::int64_t>(rows.size())));
+    }
+    const std::int32_t index[] = {static_cast<std::int32_t>(r)};
+    ADDER_CHECK(programs.scatter(all, one, index));
+  }
+  return all;
 }
 
 }  // namespace adder::engine

@@ -244,30 +244,34 @@ Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& 
   return out;
 }
 
-/// The matrices of one decode step, each shape once.
+/// Whether a matrix is only looked up: the embedding of a model with a head of its own.
+bool is_looked_up(const ModelSpec& model, const arch::Parameter& p) {
+  return p.layer < 0 && p.local == "embedding.weight" && !model.config->tie_embeddings;
+}
+
+/// The matrices that a decode step multiplies by, layer by layer.
+std::vector<Shape> matrices_of_step(const ModelSpec& model) {
+  std::vector<Shape> out;
+  for (const arch::Parameter& p : model.parameters)
+    if (model.tensors[p.field].matrix && !p.scales && !is_looked_up(model, p)) out.push_back(p.shape);
+  return out;
+}
+
+/// Those that are worth measuring, each shape once.
 std::vector<Shape> product_shapes(const ModelSpec& model) {
   std::vector<Shape> out;
-  const auto add = [&](const model::Matrix<Shape>& m) {
-    const std::int64_t bytes = m.weight.bytes();
-    if (bytes >= kSmallest && bytes <= kLargest && std::find(out.begin(), out.end(), m.weight) == out.end())
-      out.push_back(m.weight);
-  };
-  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
-  add(shapes.layers.front().in_proj);
-  if (shapes.layers.front().in_proj_z) add(*shapes.layers.front().in_proj_z);
-  add(shapes.layers.front().out_proj);
-  add(shapes.lm_head ? *shapes.lm_head : shapes.embedding);
+  for (const Shape& shape : matrices_of_step(model))
+    if (shape.bytes() >= kSmallest && shape.bytes() <= kLargest &&
+        std::find(out.begin(), out.end(), shape) == out.end())
+      out.push_back(shape);
   return out;
 }
 
 /// Bytes of all the matrices that a step reads.
 std::int64_t bytes_of_step(const ModelSpec& model) {
-  const auto shapes = model::parameter_shapes(model.config, model.weight_dtype, model.policy);
-  const auto& layer = shapes.layers.front();
-  const std::int64_t a_layer = layer.in_proj.weight.bytes() + layer.out_proj.weight.bytes() +
-                               (layer.in_proj_z ? layer.in_proj_z->weight.bytes() : 0);
-  return static_cast<std::int64_t>(shapes.layers.size()) * a_layer +
-         (shapes.lm_head ? *shapes.lm_head : shapes.embedding).weight.bytes();
+  std::int64_t n = 0;
+  for (const Shape& shape : matrices_of_step(model)) n += shape.bytes();
+  return n;
 }
 
 /// All that an answer depends on but the product. A plugin counts by its content: the same one at another

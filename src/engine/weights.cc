@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <memory>
 
-#include "checkpoint/encoding.h"
-#include "checkpoint/quantize.h"
 #include "engine/host_arena.h"
 #include "engine/platform.h"
+#include "formats/encoding.h"
+#include "formats/int8_rows.h"
 
 namespace adder::engine {
 
@@ -17,116 +17,76 @@ namespace {
 constexpr std::size_t kZeroCopyAlignment = 64;
 
 /// Fills `out`, the parameter's bytes, with the real rows of its source; what lies beyond them is zeroed.
-Status fill(const checkpoint::TensorView& view, const std::string& name, const Shape& shape,
-            const model::ParameterSource& source, std::span<std::byte> out) {
+Status fill(const formats::TensorView& view, const arch::Parameter& p, arch::Read read,
+            std::span<std::byte> out) {
   const auto floats = [&] {
     return std::span(reinterpret_cast<float*>(out.data()), out.size() / sizeof(float));
   };
-  if (name.ends_with("mixer.A_log"))  // the parameter is A: see model/parameters.h
-    return checkpoint::read_decay(view, floats());
-  if (name.ends_with(".weight_scale")) {
-    const auto real = static_cast<std::size_t>(source.rows);
-    std::fill(floats().begin() + source.rows, floats().end(), 1.0F);
-    return checkpoint::read_int8_scales(view, source.first_row, floats().first(real));
+  if (read == arch::Read::decay) return formats::read_decay(view, floats());
+  if (p.scales) {
+    const auto real = static_cast<std::size_t>(p.rows);
+    std::fill(floats().begin() + p.rows, floats().end(), 1.0F);
+    return formats::read_int8_scales(view, p.first_row, floats().first(real));
   }
-  const std::int64_t row = shape.elements() / shape.dims.front();
-  const auto real = static_cast<std::size_t>(source.rows * row * byte_size(shape.dtype));
+  const std::int64_t row = p.shape.elements() / p.shape.dims.front();
+  const auto real = static_cast<std::size_t>(p.rows * row * byte_size(p.shape.dtype));
   std::fill(out.begin() + static_cast<std::ptrdiff_t>(real), out.end(), std::byte{0});
-  if (shape.dtype == DType::s8) {
-    std::vector<float> scales(static_cast<std::size_t>(source.rows));
-    return checkpoint::read_int8_rows(view, source.first_row,
-                                      {reinterpret_cast<std::int8_t*>(out.data()), real}, scales);
+  if (p.shape.dtype == DType::s8) {
+    std::vector<float> scales(static_cast<std::size_t>(p.rows));
+    return formats::read_int8_rows(view, p.first_row, {reinterpret_cast<std::int8_t*>(out.data()), real},
+                                   scales);
   }
-  return checkpoint::read_range_as(view, source.first_row * row, shape.dtype, out.first(real));
+  return formats::read_range_as(view, p.first_row * row, p.shape.dtype, out.first(real));
 }
 
 /// The parameter where it lies in its mapped file, if the device can use it as it is; else nullptr.
-std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoint,
-                                          checkpoint::TensorView view, const std::string& name,
-                                          const Shape& shape, const model::ParameterSource& source,
+std::shared_ptr<const std::byte> in_place(const checkpoint::Checkpoint& checkpoint, formats::TensorView view,
+                                          const arch::Parameter& p, arch::Read read,
                                           const pjrt::Client& client) {
-  const bool as_stored = view.encoding == checkpoint::Encoding::dense && view.shape.dtype == shape.dtype;
-  if (!as_stored || source.rows != shape.dims.front() ||
+  const bool as_stored = view.encoding == formats::Encoding::dense && view.shape.dtype == p.shape.dtype;
+  if (!as_stored || read != arch::Read::as_stored || p.rows != p.shape.dims.front() ||
       !platform_policy(client.platform_name()).host_weights)
     return nullptr;
-  if (name.ends_with("mixer.A_log")) return nullptr;  // the parameter is A: see model/parameters.h
-  const auto size = static_cast<std::size_t>(shape.bytes());
-  const std::size_t first =
-      size / static_cast<std::size_t>(source.rows) * static_cast<std::size_t>(source.first_row);
+  const auto size = static_cast<std::size_t>(p.shape.bytes());
+  const std::size_t first = size / static_cast<std::size_t>(p.rows) * static_cast<std::size_t>(p.first_row);
   if (first + size > view.bytes.size()) return nullptr;
   view.bytes = view.bytes.subspan(first, size);
   if (reinterpret_cast<std::uintptr_t>(view.bytes.data()) % kZeroCopyAlignment != 0) return nullptr;
   return checkpoint.share(view);
 }
 
-Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
-                                 const std::string& name, const Shape& shape, const pjrt::Client& client,
+Result<pjrt::Buffer> load_tensor(const checkpoint::Checkpoint& checkpoint, const arch::Parameter& p,
+                                 const arch::TensorField& field, const pjrt::Client& client,
                                  const pjrt::Device& device, HostArena* arena) {
-  const model::ParameterSource source = model::source_of(spec.config, name, shape);
-  ADDER_TRY(const checkpoint::TensorView view, checkpoint.tensor(source.tensor));
-  if (const auto mapped = in_place(checkpoint, view, name, shape, source, client))
-    return client.to_device_zero_copy(mapped, shape, device);
-  const auto size = static_cast<std::size_t>(shape.bytes());
+  ADDER_TRY(const formats::TensorView view, checkpoint.tensor(field.name));
+  if (const auto mapped = in_place(checkpoint, view, p, field.read, client))
+    return client.to_device_zero_copy(mapped, p.shape, device);
+  const auto size = static_cast<std::size_t>(p.shape.bytes());
   const std::shared_ptr<std::byte> host = arena ? arena->allocate(size) : aligned_bytes(size);
   if (!host)
     return fail(ErrorCode::resource_exhausted,
-                name + ": no memory for " + std::to_string(shape.bytes()) + " bytes");
-  ADDER_CHECK(fill(view, name, shape, source, {host.get(), size}));
+                p.name + ": no memory for " + std::to_string(p.shape.bytes()) + " bytes");
+  ADDER_CHECK(fill(view, p, field.read, {host.get(), size}));
   checkpoint.release(view);
-  return client.to_device_zero_copy(host, shape, device);
+  return client.to_device_zero_copy(host, p.shape, device);
 }
 
 }  // namespace
 
-model::Mamba2Config model_config(const checkpoint::ModelConfig& c) {
-  return {.d_model = c.d_model,
-          .n_layer = c.n_layer,
-          .d_state = c.d_state,
-          .head_dim = c.head_dim,
-          .n_heads = c.n_heads,
-          .n_groups = c.n_groups,
-          .d_conv = c.d_conv,
-          .vocab_rows = c.padded_vocab_size,
-          .vocab_size = c.vocab_size,
-          .norm_eps = c.norm_eps,
-          .dt_min = c.dt_min,
-          .dt_max = c.dt_max,
-          .proj_bias = c.use_bias,
-          .conv_bias = c.use_conv_bias,
-          .gated_norm = c.has_gated_norm,
-          .tied_head = c.tie_embeddings};
-}
-
 Result<Weights> load_weights(const checkpoint::Checkpoint& checkpoint, const ModelSpec& spec,
                              const pjrt::Client& client, const pjrt::Device& device, Progress& progress) {
-  const model::Params<Shape> shapes = model::parameter_shapes(spec.config, spec.weight_dtype, spec.policy);
-  std::int64_t total = 0, pieces = 0;
-  model::visit(
-      [&](const std::string&, const Shape& shape) {
-        total += shape.bytes();
-        ++pieces;
-      },
-      shapes);
+  const std::int64_t total = spec.weight_bytes();
   std::optional<HostArena> arena;
   if (platform_policy(client.platform_name()).host_weights)
-    arena.emplace(static_cast<std::size_t>(total), static_cast<std::size_t>(pieces));
+    arena.emplace(static_cast<std::size_t>(total), spec.parameters.size());
   ProgressScope bar(progress, static_cast<std::uint64_t>(total), "loading weights");
-
   Weights weights;
-  Status status;
-  model::visit(
-      [&](const std::string& name, const Shape& shape, pjrt::Buffer& buffer) {
-        if (!status) return;
-        if (auto loaded =
-                load_tensor(checkpoint, spec, name, shape, client, device, arena ? &*arena : nullptr)) {
-          buffer = *std::move(loaded);
-          bar.advance(static_cast<std::uint64_t>(shape.bytes()));
-        } else {
-          status = fail(std::move(loaded).error());
-        }
-      },
-      shapes, weights);
-  ADDER_CHECK(std::move(status));
+  for (const arch::Parameter& p : spec.parameters) {
+    ADDER_TRY(pjrt::Buffer loaded,
+              load_tensor(checkpoint, p, spec.tensors[p.field], client, device, arena ? &*arena : nullptr));
+    weights.push_back(std::move(loaded));
+    bar.advance(static_cast<std::uint64_t>(p.shape.bytes()));
+  }
   return weights;
 }
 

@@ -7,10 +7,8 @@
 
 namespace adder::engine {
 
-/// The sizes that graphs need, from what a checkpoint says of itself.
-model::Mamba2Config model_config(const checkpoint::ModelConfig& config);
-
-using Weights = model::Params<pjrt::Buffer>;
+/// A buffer for each of ModelSpec::parameters, in that order.
+using Weights = std::vector<pjrt::Buffer>;
 
 /// Uploads every parameter of `spec`, tensor by tensor, converted to the device's dtype. On CPU plugins the
 /// converted host array becomes the buffer, so nothing is held twice; a tensor that needs no conversion and

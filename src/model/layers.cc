@@ -94,8 +94,11 @@ Value unrolled(Value ring, Value phase) {
   return concatenate(rows, 1);
 }
 
-Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std::optional<Value>& bias,
-                      Value lengths) {
+namespace {
+
+/// causal_conv() where windows are rings.
+Conv ring_conv(Value x, Value ring, Value phase, Value weight, const std::optional<Value>& bias,
+               Value lengths) {
   const std::int64_t batch = x.dim(0), channels = x.dim(2), width = weight.dim(2);
   Value taps = transpose(view(weight, {channels, width}), {1, 0});  // [K,F]
   Value out = ring_row(ring, phase, 0) * slice_axis(taps, 0, 0, 1);
@@ -108,8 +111,17 @@ Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std:
   return {out, hlo::where(written, x, ring)};
 }
 
+}  // namespace
+
+Value valid(Value lengths, std::int64_t tokens) {
+  const std::int64_t batch = lengths.dim(0);
+  Value position = iota(lengths.function(), Shape{DType::s32, {batch, tokens, 1}}, 1);
+  return convert(lt(position, view(lengths, {batch, 1, 1})), DType::f32);
+}
+
 Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, const std::optional<Value>& bias,
-                 Value lengths) {
+                 const Place& place) {
+  if (place.phase) return ring_conv(x, window, *place.phase, weight, bias, place.lengths);
   const std::int64_t tokens = x.dim(1), channels = x.dim(2), width = weight.dim(2);
   Value padded = policy.padded_windows && tokens > 1 ? placed(window, 0, tokens) + placed(x, width - 1, 0)
                                                      : concatenate({window, x}, 1);  // [B,K-1+T,F]
@@ -119,10 +131,10 @@ Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, cons
     out = out + slice_axis(padded, 1, k, k + tokens) * slice_axis(taps, 0, k, k + 1);  // [B,T,F]
   if (bias) out = out + *bias;
   if (tokens == 1) {
-    Value moved = gt(view(lengths, {x.dim(0), 1, 1}), 0);
+    Value moved = gt(view(place.lengths, {x.dim(0), 1, 1}), 0);
     return {out, hlo::where(moved, slice_axis(padded, 1, 1, width), window)};
   }
-  return {out, windows_at(padded, lengths, width - 1)};
+  return {out, windows_at(padded, place.lengths, width - 1)};
 }
 
 }  // namespace adder::model

@@ -1,10 +1,12 @@
 #pragma once
 
-// The pieces between the recurrences: linear map, norms, causal convolution. Legend in config.h.
+// The pieces between the recurrences: linear map, norms, causal convolution.
+// Legend: B batch, T tokens, I inputs, O outputs; E inner, G groups, F conv channels, K conv width.
 
 #include <optional>
 
 #include "hlo/ops.h"
+#include "model/layer_graph.h"
 #include "model/products.h"
 
 namespace adder::model {
@@ -34,18 +36,18 @@ Normed rms_norm(const Policy& policy, Value x, Value weight, double eps);
 Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optional<Value>& weight,
                       std::int64_t groups, double eps);
 
+/// [B,T,1] float32: 1 where a token is real, 0 on padding. lengths [B] s32.
+Value valid(Value lengths, std::int64_t tokens);
+
 struct Conv {
   Value out;     ///< [B,T,F], before the activation
   Value window;  ///< [B,K-1,F], the last raw inputs at each row's own length, oldest first
 };
-/// Depthwise causal convolution of x [B,T,F] continued from `window`; weight [F,1,K]; lengths [B] s32 in
-/// [0,T] is how many tokens of each row are real. A row of length 0 keeps its window.
+/// Depthwise causal convolution of x [B,T,F] continued from `window`; weight [F,1,K]. A row of length 0 keeps
+/// its window. Where windows are rings (place.phase; T = 1), the oldest input is row `phase` in [0,K-1), and
+/// the new one takes its place.
 Conv causal_conv(const Policy& policy, Value x, Value window, Value weight, const std::optional<Value>& bias,
-                 Value lengths);
-/// The same for one token where windows are rings: the oldest input is row phase [B] s32 in [0,K-1), and the
-/// new one takes its place.
-Conv causal_conv_ring(Value x, Value ring, Value phase, Value weight, const std::optional<Value>& bias,
-                      Value lengths);
+                 const Place& place);
 /// A ring of K-1 rows [B,K-1,F] as a window, oldest row first.
 Value unrolled(Value ring, Value phase);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <set>
 
 #include "engine/ladder.h"
 
@@ -14,6 +15,14 @@ using Clock = std::chrono::steady_clock;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Each batch size once: a state of each is made before anything runs.
+std::set<std::int64_t> batches_of(const ProgramPlan& plan) {
+  std::set<std::int64_t> out;
+  for (const engine::ExtendSpec& spec : plan.extend) out.insert(spec.batch);
+  if (plan.decode) out.insert(plan.decode->batch);
+  return out;
 }
 
 }  // namespace
@@ -44,6 +53,9 @@ Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan) {
   if (plan.decode) compile([&programs, &plan] { return programs.decode(*plan.decode); });
   for (const engine::ExtendSpec& spec : plan.extend)
     compile([&programs, spec] { return programs.extend(spec); });
+  for (const std::int64_t batch : batches_of(plan))
+    compile(
+        [&programs, batch] { return programs.state({.op = engine::StateSpec::Op::zero, .batch = batch}); });
 
   const Status loaded = engine.load();
   times.load_ms = milliseconds_since(start);

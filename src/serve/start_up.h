@@ -23,8 +23,9 @@ struct StartUpTimes {
   double compile_ms = 0;  ///< from the start until the last program was there; overlaps with load_ms
 };
 
-/// Loads the weights and gets the plan's programs ready, all at the same time. Call once per engine, before
-/// the first session. Waits for everything it started, also when something fails.
+/// Loads the weights and gets the plan's programs ready, and those that make a state for them, all at the
+/// same time. Call once per engine, before the first session. Waits for everything it started, also when
+/// something fails.
 Result<StartUpTimes> start_up(engine::Engine& engine, const ProgramPlan& plan);
 
 }  // namespace adder::serve

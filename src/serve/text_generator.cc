@@ -15,7 +15,7 @@ double milliseconds(std::chrono::steady_clock::duration d) {
 
 /// Waits until everything enqueued on the session's state has run.
 Status wait_for(const engine::State& state) {
-  ADDER_TRY(const pjrt::Event done, state.layers.back().ssm.ready());
+  ADDER_TRY(const pjrt::Event done, state.ready());
   return done.wait();
 }
 

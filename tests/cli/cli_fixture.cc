@@ -26,7 +26,7 @@ std::string test_plugin() {
 }
 
 Tensors::Tensors(const std::filesystem::path& path) {
-  auto opened = checkpoint::SafetensorsFile::open(path);
+  auto opened = formats::SafetensorsFile::open(path);
   if (opened) {
     file_ = *std::move(opened);
   } else {

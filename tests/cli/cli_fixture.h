@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "support/compare.h"
 #include "support/process.h"
 
@@ -36,12 +36,12 @@ class Tensors {
   std::vector<float> floats(const std::string& name) const;
   Ids ids(const std::string& name) const;
   std::vector<std::string> names() const;
-  const checkpoint::Metadata& metadata() const { return file_->metadata(); }
+  const formats::Metadata& metadata() const { return file_->metadata(); }
 
  private:
   template <class T>
   std::vector<T> values(const std::string& name) const;
-  std::unique_ptr<checkpoint::SafetensorsFile> file_;
+  std::unique_ptr<formats::SafetensorsFile> file_;
 };
 
 /// "1,2,3".

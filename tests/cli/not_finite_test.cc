@@ -20,9 +20,9 @@ class NotFinite : public CliTest {
       if (entry.path().filename() != kFile)
         std::filesystem::create_symlink(entry.path(), folder() / entry.path().filename());
     std::filesystem::copy_file(demo_model() / kFile, folder() / kFile);
-    const auto file = checkpoint::SafetensorsFile::open(demo_model() / kFile);
+    const auto file = formats::SafetensorsFile::open(demo_model() / kFile);
     ASSERT_TRUE(file) << file.error().to_string();
-    const checkpoint::TensorView* tensor = (*file)->find(kTensor);
+    const formats::TensorView* tensor = (*file)->find(kTensor);
     ASSERT_NE(tensor, nullptr);
     ASSERT_EQ(tensor->shape.dtype, DType::bf16);
     std::fstream out(in_folder(kFile), std::ios::in | std::ios::out | std::ios::binary);

@@ -34,14 +34,13 @@ std::filesystem::path source_dir() {
 }  // namespace
 
 Golden::Golden(const std::string& name) {
-  auto file =
-      checkpoint::SafetensorsFile::open(source_dir() / "tests/goldens" / name / "expected.safetensors");
+  auto file = formats::SafetensorsFile::open(source_dir() / "tests/goldens" / name / "expected.safetensors");
   if (!file) throw std::runtime_error(file.error().to_string());
   file_ = *std::move(file);
 }
 
 Ids Golden::ids(const char* tensor) const {
-  const checkpoint::TensorView* view = file_->find(tensor);
+  const formats::TensorView* view = file_->find(tensor);
   if (!view) throw std::runtime_error(std::string("no tensor ") + tensor);
   Ids out(static_cast<std::size_t>(view->shape.elements()));
   std::memcpy(out.data(), view->bytes.data(), view->bytes.size());
@@ -49,7 +48,7 @@ Ids Golden::ids(const char* tensor) const {
 }
 
 std::vector<float> Golden::floats(const std::string& tensor) const {
-  const checkpoint::TensorView* view = file_->find(tensor);
+  const formats::TensorView* view = file_->find(tensor);
   if (!view) throw std::runtime_error("no tensor " + tensor);
   std::vector<float> out(static_cast<std::size_t>(view->shape.elements()));
   std::memcpy(out.data(), view->bytes.data(), view->bytes.size());
@@ -61,19 +60,19 @@ std::vector<OwnedTensor> tensors_of(const checkpoint::Checkpoint& source) {
   for (const auto& [spec, view] : source.entries()) {
     OwnedTensor t{{.name = spec.name, .shape = {DType::f32, view.shape.dims}, .bytes = {}, .file = {}}, {}};
     t.values.resize(static_cast<std::size_t>(view.shape.elements()));
-    EXPECT_TRUE(checkpoint::read_as_f32(view, t.values));
+    EXPECT_TRUE(formats::read_as_f32(view, t.values));
     out.push_back(std::move(t));
   }
   return out;
 }
 
 void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& tensors) {
-  std::vector<checkpoint::TensorView> views;
+  std::vector<formats::TensorView> views;
   for (OwnedTensor& t : tensors) {
     t.view.bytes = std::as_bytes(std::span(t.values));
     views.push_back(t.view);
   }
-  EXPECT_TRUE(checkpoint::write_safetensors(path, views));
+  EXPECT_TRUE(formats::write_safetensors(path, views));
 }
 
 std::vector<std::string> EngineTest::plugins() {
@@ -153,7 +152,7 @@ void absorb(const Engine& engine, const Ids& ids, const std::vector<std::size_t>
   };
   for (const std::size_t n : split) ASSERT_OK(feed(std::min(n, ids.size() - at)));
   if (at < ids.size()) ASSERT_OK(feed(ids.size() - at));
-  ASSIGN_OK(*out, to_host(session.state(), engine.config()));
+  ASSIGN_OK(*out, to_host(engine.states(), session.state(), engine.model()));
 }
 
 void generate(const Engine& engine, const Ids& prompt, const SamplingOptions& sampling, std::int64_t n,

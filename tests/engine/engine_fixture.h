@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/safetensors.h"
 #include "engine/session.h"
+#include "formats/safetensors.h"
 
 namespace adder::engine {
 
@@ -41,12 +41,12 @@ class Golden {
   std::vector<float> floats(const std::string& tensor) const;
 
  private:
-  std::unique_ptr<checkpoint::SafetensorsFile> file_;
+  std::unique_ptr<formats::SafetensorsFile> file_;
 };
 
 /// A tensor of a checkpoint to be changed and written again.
 struct OwnedTensor {
-  checkpoint::TensorView view;
+  formats::TensorView view;
   std::vector<float> values;
 };
 /// Every tensor of a checkpoint in float32, under canonical names.

@@ -17,17 +17,12 @@ constexpr double kRounding = 2e-5;  ///< of a state's largest value: what docs/S
 
 /// What differs between two states; empty if nothing does by more than `relative` of the largest.
 std::string differences(const HostState& a, const HostState& b, double relative) {
-  if (a.layers.size() != b.layers.size()) return "another number of layers";
+  if (a.fields.size() != b.fields.size()) return "another number of fields";
   std::string out;
   if (a.position != b.position) out += fmt::format("position {} and {}; ", a.position, b.position);
-  const auto look = [&](const char* name, std::size_t i, const std::vector<float>& x,
-                        const std::vector<float>& y) {
-    const Difference d = difference(x, y);
-    if (d.max > relative * d.scale) out += fmt::format("{}.{} by {} of {}; ", name, i, d.max, d.scale);
-  };
-  for (std::size_t i = 0; i < a.layers.size(); ++i) {
-    look("ssm_state", i, a.layers[i].ssm, b.layers[i].ssm);
-    look("conv_state", i, a.layers[i].conv, b.layers[i].conv);
+  for (const HostState::Field& field : a.fields) {
+    const Difference d = difference(a.floats(field.name), b.floats(field.name));
+    if (d.max > relative * d.scale) out += fmt::format("{} by {} of {}; ", field.name, d.max, d.scale);
   }
   return out;
 }
@@ -109,7 +104,7 @@ TEST_F(StateLaws, Batch) {
     Session session(e, *std::move(zero));
     RC_ASSERT(session.extend(rows).has_value());
     for (std::size_t b = 0; b < rows.size(); ++b) {
-      const auto together = to_host(session.state(), e.config(), static_cast<std::int64_t>(b));
+      const auto together = to_host(e.states(), session.state(), e.model(), static_cast<std::int64_t>(b));
       RC_ASSERT(together.has_value());
       RC_ASSERT(differences(*together, absorbed(e, rows[b]), kRounding) == "");
     }
@@ -168,7 +163,7 @@ TEST_F(StateLaws, Clone) {
     for (std::size_t i = 0; i < 2; ++i) {
       Ids all = first;
       all.insert(all.end(), tails[i].begin(), tails[i].end());
-      const auto actual = to_host(branches[i]->state(), e.config());
+      const auto actual = to_host(e.states(), branches[i]->state(), e.model());
       RC_ASSERT(actual.has_value());
       RC_ASSERT(differences(*actual, absorbed(e, all, {first.size()}), 0) == "");
     }
@@ -188,14 +183,15 @@ TEST_F(StateLaws, RestoredSnapshot) {
       const Engine &writer = engine(from, golden_dir("hf-tiny")), &reader = engine(to, golden_dir("hf-tiny"));
       const std::uint64_t fingerprint = writer.checkpoint().fingerprint();
       const Snapshot taken{.state = absorbed(writer, ids), .tokens = ids, .fingerprint = fingerprint};
-      ASSERT_OK(write_snapshot(dir / "state", taken, writer.config()));
-      ASSIGN_OK(const Snapshot read, read_snapshot(dir / "state", reader.config(), fingerprint));
-      ASSIGN_OK(State restored, to_device({read.state}, reader.config(), reader.client(), reader.device()));
-      ASSIGN_OK(const HostState back, to_host(restored, reader.config()));
+      ASSERT_OK(write_snapshot(dir / "state", taken, writer.model()));
+      ASSIGN_OK(const Snapshot read, read_snapshot(dir / "state", reader.model(), fingerprint));
+      ASSIGN_OK(State restored,
+                to_device({read.state}, reader.states(), reader.model(), reader.client(), reader.device()));
+      ASSIGN_OK(const HostState back, to_host(reader.states(), restored, reader.model()));
       EXPECT_EQ(differences(back, taken.state, 0), "");
       Session session(reader, std::move(restored));
       ASSERT_OK(session.extend(Rows{tail}));
-      ASSIGN_OK(const HostState continued, to_host(session.state(), reader.config()));
+      ASSIGN_OK(const HostState continued, to_host(reader.states(), session.state(), reader.model()));
       EXPECT_EQ(differences(continued, absorbed(writer, all, {ids.size()}), from == to ? 0 : kRounding), "");
     }
 }
@@ -208,11 +204,12 @@ TEST_F(StateLaws, Size) {
     Session session(e, std::move(zero));
     ASSERT_OK(session.extend(Rows{Ids(700, 3)}));
     EXPECT_EQ(session.state().bytes(), bytes);
-    EXPECT_EQ(session.state().positions[0], 700);
-    ASSIGN_OK(const HostState held, to_host(session.state(), e.config()));
-    std::size_t floats = 0;
-    for (const auto& layer : held.layers) floats += layer.ssm.size() + layer.conv.size();
-    EXPECT_EQ(static_cast<std::int64_t>(floats * sizeof(float)), bytes);
+    ASSIGN_OK(const auto positions, session.state().positions());
+    EXPECT_EQ(positions[0], 700);
+    ASSIGN_OK(const HostState held, to_host(e.states(), session.state(), e.model()));
+    std::size_t held_bytes = sizeof(std::int32_t);  // of the position
+    for (const HostState::Field& field : held.fields) held_bytes += field.bytes.size();
+    EXPECT_EQ(static_cast<std::int64_t>(held_bytes), bytes);
   }
 }
 
@@ -237,7 +234,7 @@ TEST_F(StateLaws, Pending) {
     }
     RC_ASSERT(all.size() == prompt.size() + static_cast<std::size_t>(n));
     all.pop_back();  // chosen, not absorbed
-    const auto actual = to_host(session.state(), e.config());
+    const auto actual = to_host(e.states(), session.state(), e.model());
     RC_ASSERT(actual.has_value());
     RC_ASSERT(differences(*actual, absorbed(e, all), kRounding) == "");
   });
@@ -252,7 +249,8 @@ TEST_F(StateLaws, TokensOutsideTheVocabularyAreRefused) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
   }
-  EXPECT_EQ(session.state().positions[0], 0);
+  ASSIGN_OK(const auto positions, session.state().positions());
+  EXPECT_EQ(positions, (std::vector<std::int64_t>{0}));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "arch/mamba2.h"
 #include "base/json.h"
 #include "base/testing.h"
 #include "engine_fixture.h"
@@ -32,7 +33,7 @@ TEST_F(Layouts, MistralsOwnGivesTheSameLogits) {
   for (const char* name : {"hf-tiny", "grouped-sharded-bf16-tiny"}) {
     SCOPED_TRACE(name);
     const Engine& original = engine(golden_dir(name));
-    const checkpoint::ModelConfig& c = original.checkpoint().config();
+    const auto& c = dynamic_cast<const arch::Mamba2&>(original.checkpoint().config());
     const TempDirectory dir;
     write_file(dir / "params.json", Json{{"dim", c.d_model},
                                          {"n_layers", c.n_layer},
@@ -49,7 +50,7 @@ TEST_F(Layouts, MistralsOwnGivesTheSameLogits) {
                                                                 : "model." + t.view.name;
     write_tensors(dir / "consolidated.safetensors", tensors);
     const Engine& mistral = engine(dir.path());
-    ASSERT_EQ(mistral.checkpoint().config().dialect, checkpoint::Dialect::mistral);
+    ASSERT_EQ(mistral.checkpoint().config().dialect, arch::Dialect::mistral);
     const Ids ids = Golden(name).ids("input_ids");
     EXPECT_EQ(forward(mistral, ids).logits, forward(original, ids).logits);
   }
@@ -57,12 +58,11 @@ TEST_F(Layouts, MistralsOwnGivesTheSameLogits) {
 
 std::vector<std::vector<float>> to_host(const Weights& weights) {
   std::vector<std::vector<float>> out;
-  const auto add = [&](const std::string& name, const pjrt::Buffer& buffer) {
+  for (const pjrt::Buffer& buffer : weights) {
     auto values = buffer.to_host<float>();
-    EXPECT_TRUE(values) << name;
+    EXPECT_TRUE(values);
     if (values) out.push_back(*std::move(values));
-  };
-  model::visit(add, weights);
+  }
   return out;
 }
 
@@ -138,7 +138,7 @@ TEST_F(Padding, PaddedIdsAreNeitherChosenNorScored) {
   for (const std::string& plugin : plugins()) {
     SCOPED_TRACE(plugin);
     const Engine& original = engine(plugin, golden_dir("mamba-ssm-tiny"));
-    const checkpoint::ModelConfig& c = original.checkpoint().config();
+    const auto& c = dynamic_cast<const arch::Mamba2&>(original.checkpoint().config());
     ASSERT_LT(c.vocab_size + 2, c.padded_vocab_size);
     const TempDirectory dir;
     std::filesystem::copy_file(golden_dir("mamba-ssm-tiny") / "config.json", dir / "config.json");

@@ -1,17 +1,19 @@
 // What speed figures are held against, and the programs that everything runs.
 
-#include "engine/limits.h"
+#include "measure/limits.h"
 
 #include <gmock/gmock.h>
 
 #include <fstream>
 
 #include "base/testing.h"
-#include "engine/measure.h"
 #include "engine_fixture.h"
+#include "measure/measure.h"
 
-namespace adder::engine {
+namespace adder::measure {
 namespace {
+
+using namespace engine;  // NOLINT: the fixture is the engine's
 
 using adder::testing::TempDirectory;
 
@@ -104,4 +106,4 @@ TEST_F(LimitsTest, AFailedCompileIsTriedAgain) {
 }
 
 }  // namespace
-}  // namespace adder::engine
+}  // namespace adder::measure

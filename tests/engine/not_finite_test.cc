@@ -163,12 +163,14 @@ TEST_F(NotFinite, SnapshotsAreNotWritten) {
   absorb(e, {1, 2, 3}, {}, &snapshot.state);
   snapshot.tokens = {1, 2, 3};
   const adder::testing::TempDirectory dir;
-  ASSERT_OK(write_snapshot(dir / "good", snapshot, e.config()));
-  snapshot.state.layers[1].ssm[7] = kNaN;
-  const Status written = write_snapshot(dir / "bad", snapshot, e.config());
+  ASSERT_OK(write_snapshot(dir / "good", snapshot, e.model()));
+  HostState::Field& field = snapshot.state.fields.at(3);
+  ASSERT_EQ(field.name, "ssm_state.1");
+  std::memcpy(field.bytes.data() + 7 * sizeof kNaN, &kNaN, sizeof kNaN);
+  const Status written = write_snapshot(dir / "bad", snapshot, e.model());
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, ErrorCode::corrupt);
-  EXPECT_NE(written.error().message.find("layer 1"), std::string::npos) << written.error().message;
+  EXPECT_NE(written.error().message.find("ssm_state.1"), std::string::npos) << written.error().message;
   EXPECT_FALSE(std::filesystem::exists(dir / "bad"));
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "../op/op_fixture.h"
+#include "arch/mamba2.h"
 #include "base/half.h"
 #include "engine/platform.h"
 #include "engine/tuning.h"

@@ -6,9 +6,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "arch/testing.h"
 #include "base/testing.h"
-#include "checkpoint/safetensors.h"
 #include "engine/snapshot_seal.h"
+#include "formats/safetensors.h"
 
 namespace adder::engine {
 namespace {
@@ -20,35 +21,27 @@ using ::testing::HasSubstr;
 
 constexpr std::uint64_t kFingerprint = 0x0123456789abcdef;
 
-model::Mamba2Config small_model() {
-  model::Mamba2Config c;
-  c.d_model = 4;
-  c.n_layer = 2;
-  c.d_state = 3;
-  c.head_dim = 4;
-  c.n_heads = 2;
-  c.d_conv = 4;
-  c.vocab_rows = 16;
-  c.vocab_size = 11;
-  return c;
+model::ModelSpec small_model() {
+  const auto config = arch::testing::mamba2_of(
+      {.d_model = 4, .n_layer = 2, .d_state = 3, .head_dim = 4, .n_heads = 2, .vocab_size = 11, .rows = 16});
+  return *model::make_spec(config, {}, DType::f32);
 }
 
 Snapshot small_snapshot() {
-  const model::Mamba2Config c = small_model();
   Snapshot out;
-  float next = -1;
-  for (std::int64_t i = 0; i < c.n_layer; ++i) {
-    HostState::Layer layer;
-    layer.ssm.resize(static_cast<std::size_t>(c.n_heads * c.head_dim * c.d_state));
-    layer.conv.resize(static_cast<std::size_t>(c.conv_dim() * (c.d_conv - 1)));
-    for (float& x : layer.ssm) x = next += 0.25F;
-    for (float& x : layer.conv) x = next += 0.5F;
-    out.state.layers.push_back(std::move(layer));
-  }
   out.tokens = {3, 10, 0, 7, 7};
   out.state.position = 5;
   out.fingerprint = kFingerprint;
   out.weight_dtype = DType::bf16;
+  float next = -1;
+  for (const arch::StateField& field : small_model().state) {
+    if (field.kind == arch::StateField::Kind::position) continue;
+    const Shape shape = file_shape(field, out.state.position);
+    std::vector<float> values(static_cast<std::size_t>(shape.elements()));
+    for (float& x : values) x = next += 0.25F;
+    const auto bytes = std::as_bytes(std::span(values));
+    out.state.fields.push_back({field.name, shape, {bytes.begin(), bytes.end()}});
+  }
   return out;
 }
 
@@ -98,9 +91,10 @@ TEST_F(Snapshots, AreReadAsWritten) {
   EXPECT_EQ(read_back->state.position, wrote.state.position);
   EXPECT_EQ(read_back->fingerprint, wrote.fingerprint);
   EXPECT_EQ(read_back->weight_dtype, wrote.weight_dtype);
-  for (std::size_t i = 0; i < wrote.state.layers.size(); ++i) {
-    EXPECT_EQ(read_back->state.layers[i].ssm, wrote.state.layers[i].ssm);
-    EXPECT_EQ(read_back->state.layers[i].conv, wrote.state.layers[i].conv);
+  ASSERT_EQ(read_back->state.fields.size(), wrote.state.fields.size());
+  for (std::size_t i = 0; i < wrote.state.fields.size(); ++i) {
+    EXPECT_EQ(read_back->state.fields[i].name, wrote.state.fields[i].name);
+    EXPECT_EQ(read_back->state.fields[i].bytes, wrote.state.fields[i].bytes);
   }
   EXPECT_EQ(sealed(good), good);
 }
@@ -185,10 +179,13 @@ TEST_F(Snapshots, TensorsThatDoNotFitAreAllNamed) {
 
 TEST_F(Snapshots, ValuesThatNoStateHasAreRefused) {
   Snapshot infinite = small_snapshot();
-  infinite.state.layers[1].conv[2] = HUGE_VALF;
+  const float inf = HUGE_VALF;
+  HostState::Field& field = infinite.state.fields.at(2);
+  ASSERT_EQ(field.name, "conv_state.1");
+  std::memcpy(field.bytes.data() + 2 * sizeof inf, &inf, sizeof inf);
   const Status written = write_snapshot(path, infinite, small_model());
   ASSERT_FALSE(written) << "what is written can be read";
-  EXPECT_THAT(written.error().message, HasSubstr("the state of layer 1 holds infinities or NaN"));
+  EXPECT_THAT(written.error().message, HasSubstr("conv_state.1 holds infinities or NaN"));
   Snapshot unknown = small_snapshot();
   unknown.tokens[2] = 11;
   const Status outside = write_snapshot(path, unknown, small_model());
@@ -197,13 +194,24 @@ TEST_F(Snapshots, ValuesThatNoStateHasAreRefused) {
   EXPECT_EQ(read_file(path), good) << "a write that is refused leaves what was there";
 }
 
+// A stop string, a cancel or a dropped generation leaves a state that has absorbed more than was read.
+TEST_F(Snapshots, AStateThatRanAheadOfItsReaderIsRefused) {
+  Snapshot ahead = small_snapshot();
+  ahead.tokens.pop_back();
+  const Status written = write_snapshot(path, ahead, small_model());
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, ErrorCode::failed_precondition);
+  EXPECT_THAT(written.error().message, HasSubstr("has absorbed 5 tokens, of which its reader has seen 4"));
+  EXPECT_EQ(read_file(path), good) << "a write that is refused leaves what was there";
+}
+
 TEST_F(Snapshots, WhatIsNoneSaysSo) {
   const std::vector<float> values(4);
-  const std::vector<checkpoint::TensorView> tensors{
+  const std::vector<formats::TensorView> tensors{
       {"x", Shape{DType::f32, {4}}, std::as_bytes(std::span(values)), {}}};
-  ASSERT_TRUE(checkpoint::write_safetensors(path, tensors));
+  ASSERT_TRUE(formats::write_safetensors(path, tensors));
   EXPECT_THAT(refused(read_file(path)).message, HasSubstr("not a state snapshot"));
-  ASSERT_TRUE(checkpoint::write_safetensors(path, tensors, {{"format", "adder-state"}, {"version", "2"}}));
+  ASSERT_TRUE(formats::write_safetensors(path, tensors, {{"format", "adder-state"}, {"version", "2"}}));
   EXPECT_THAT(refused(read_file(path)).message, HasSubstr("its metadata has no \"checksum\""));
 }
 

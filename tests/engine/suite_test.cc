@@ -1,13 +1,15 @@
 // The paper's suite: what it plans, how its numbers are made, and that its loops say the same.
 
-#include "engine/suite.h"
+#include "measure/suite.h"
 
-#include "engine/benchmark.h"
-#include "engine/process_memory.h"
 #include "engine_fixture.h"
+#include "measure/benchmark.h"
+#include "measure/process_memory.h"
 
-namespace adder::engine {
+namespace adder::measure {
 namespace {
+
+using namespace engine;  // NOLINT: the fixture is the engine's
 
 using Ats = std::vector<std::int64_t>;
 
@@ -187,8 +189,9 @@ TEST_F(Suite, BenchmarkBeginsAtItsDepth) {
   EXPECT_EQ(tests, (std::vector<std::string>{"pp16", "tg8", "pp16 @ d20", "tg8 @ d20"}));
   EXPECT_EQ(report.rows[3].depth, 20);
   ASSIGN_OK(const State deep, state_at(e, 2, 20));
-  EXPECT_EQ(deep.positions, (std::vector<std::int64_t>{20, 20}));
+  ASSIGN_OK(const auto positions, deep.positions());
+  EXPECT_EQ(positions, (std::vector<std::int64_t>{20, 20}));
 }
 
 }  // namespace
-}  // namespace adder::engine
+}  // namespace adder::measure

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "../op/op_fixture.h"
+#include "arch/testing.h"
 #include "base/file_lock.h"
 #include "base/testing.h"
 #include "engine_fixture.h"
@@ -25,12 +26,14 @@ using ::testing::HasSubstr;
 struct TuningTest : op::OpTest {
   /// Products of 256 KiB and more in f32; in int8 the head alone.
   static ModelSpec small_model(DType dtype) {
-    ModelSpec spec;
-    spec.config = {.d_model = 320, .n_layer = 2, .d_state = 16, .head_dim = 32, .n_heads = 20};
-    spec.config.vocab_rows = spec.config.vocab_size = 1024;
-    spec.weight_dtype = dtype;
-    spec.policy = platform_policy("cpu").model;
-    return spec;
+    const auto config = arch::testing::mamba2_of({.d_model = 320,
+                                                  .n_layer = 2,
+                                                  .d_state = 16,
+                                                  .head_dim = 32,
+                                                  .n_heads = 20,
+                                                  .vocab_size = 1024,
+                                                  .rows = 1024});
+    return *model::make_spec(config, platform_policy("cpu").model, dtype);
   }
   /// A test must not depend on how busy the machine is.
   static TuningOptions options(const TempDirectory& folder) {

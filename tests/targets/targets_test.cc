@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "ahead/compile.h"
-#include "model/state.h"
+#include "arch/testing.h"
 #include "pjrt/plugin_search.h"
 
 namespace adder::ahead {
@@ -24,20 +24,19 @@ struct Scale {
 constexpr Scale kScales[] = {
     {"130m", 768, 24}, {"370m", 1024, 48}, {"780m", 1536, 48}, {"1_3b", 2048, 48}, {"2_7b", 2560, 64}};
 
-model::Mamba2Config config_of(const Scale& scale) {
-  return {.d_model = scale.d_model,
-          .n_layer = scale.n_layer,
-          .d_state = 128,
-          .head_dim = 64,
-          .n_heads = 2 * scale.d_model / 64,
-          .vocab_rows = 50288,
-          .vocab_size = 50277};
+arch::ConfigRef config_of(const Scale& scale) {
+  return arch::testing::mamba2_of({.d_model = scale.d_model,
+                                   .n_layer = scale.n_layer,
+                                   .d_state = 128,
+                                   .head_dim = 64,
+                                   .n_heads = 2 * scale.d_model / 64,
+                                   .vocab_size = 50277,
+                                   .rows = 50288});
 }
 
-std::int64_t state_bytes(const model::Mamba2Config& config, std::int64_t batch) {
+std::int64_t state_bytes(const arch::Config& config, std::int64_t batch) {
   std::int64_t bytes = 0;
-  const model::State<Shape> shapes = model::state_shapes(config, batch);
-  model::visit_state([&](const std::string&, const Shape& shape) { bytes += shape.bytes(); }, shapes);
+  for (const arch::StateField& field : config.state()) bytes += field.shape(batch).bytes();
   return bytes;
 }
 
@@ -110,8 +109,10 @@ TEST_P(Targets, CompileEveryProgram) {
   std::set<std::string> texts;
   const auto report = compile_for(request, [&](const CompiledFor& done) {
     check_text(done.graph);
-    check_memory(done, state_bytes(request.model, request.batch));
-    check_loop(done);
+    if (!done.report.name.starts_with("state_")) {  // which only makes one
+      check_memory(done, state_bytes(*request.model, request.batch));
+      check_loop(done);
+    }
     EXPECT_TRUE(texts.insert(done.graph.text).second) << done.graph.name << " is compiled twice";
     EXPECT_GT(done.executable.serialize().value_or("").size(), 1000u) << done.graph.name;
   });
