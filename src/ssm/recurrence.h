@@ -48,10 +48,9 @@ struct Form {
   /// near 11.
   std::int64_t block = 16;
   /// Tokens that one iteration of scan_looped takes: one, by the recurrence itself, or several by an
-  /// associative scan, which is fewer and larger kernels but log2 of it passes over looped x H x N elements
-  /// (or, in that count, work). On two cores one is 6 to 40 times faster than 16 (T = 512, H = 5120, N = 16:
-  /// 85 ms). Steps in a row inside an iteration were slower too: some compilers compute every step again for
-  /// each y.
+  /// associative scan, which is fewer and larger kernels but log2(looped) passes over looped x H x N
+  /// elements. On two busy cores one takes 85 to 125 ms (T = 512, H = 5120, N = 16), 16 take 540 to 3800;
+  /// steps in a row inside an iteration took up to 1700, as a compiler computed them again for each y.
   std::int64_t looped = 1;
   /// Other than 0: in one step, sums over the state are taken in so many lanes first, then over the lanes.
   std::int64_t lanes = 0;
@@ -66,7 +65,7 @@ struct Form {
 Scan scan_chunked(const Recurrence& r, Value state, const Form& form = {});
 
 /// The same for decay per state channel, as a loop over few tokens at a time: work H P N a token and memory
-/// for form.unrolled tokens. For P = 1, where nothing is shared between the elements of a head.
+/// for form.looped tokens. For P = 1, where nothing is shared between the elements of a head.
 Scan scan_looped(const Recurrence& r, Value state, const Form& form = {});
 
 /// One token (T = 1): the recurrence itself.
