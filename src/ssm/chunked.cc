@@ -2,6 +2,7 @@
 
 #include "hlo/arith.h"
 #include "hlo/scope.h"
+#include "ssm/chunks.h"
 #include "ssm/dims.h"
 #include "ssm/recurrence.h"
 
@@ -15,27 +16,6 @@ namespace {
 Value causal(Function& f, std::int64_t q) {
   const Shape square{DType::s32, {q, q}};
   return ge(iota(f, square, 0), iota(f, square, 1));
-}
-
-/// Appends zeros along the token axis up to `tokens`.
-Value pad_tokens(Value x, std::int64_t tokens) {
-  Dims low(x.rank(), 0), high(x.rank(), 0);
-  high[1] = tokens - x.dim(1);
-  return high[1] == 0 ? x : pad(x, constant(x.function(), x.dtype(), 0), low, high);
-}
-
-/// The state before each chunk: S_0 = state, S_{c+1} = exp(total_c) S_c + Z_c. Returns [B,C,H,P,N] and the
-/// last.
-std::pair<Value, Value> carry(Value state, Value total, Value z, const Sizes& d, std::int64_t chunks) {
-  Values before;  // C times [B,1,H,P,N]
-  Value s = view(state, {d.b, 1, d.h, d.p, d.n});
-  Value decay = view(exponential(total), {d.b, chunks, d.h, 1, 1});
-  for (std::int64_t c = 0; c < chunks; ++c) {
-    before.push_back(s);
-    s = slice_axis(decay, 1, c, c + 1) * s + slice_axis(z, 1, c, c + 1);
-  }
-  Value last = view(s, {d.b, d.h, d.p, d.n});
-  return {chunks == 1 ? before[0] : concatenate(before, 1), last};
 }
 
 /// The inputs cut into chunks.
@@ -127,6 +107,7 @@ Value read_joined(const Chunks& k, Value lambda, Value weight, Value before, Dot
 Scan scan_chunked(const Recurrence& r, Value state, const Form& form) {
   const Sizes d = sizes_of(r, state);
   if (form.chunk < 1) throw BuildError("ssm::scan_chunked", "chunk must be at least 1", Loc::current());
+  if (d.per_channel) return scan_channels(r, state, d, form);
   Function& f = state.function();
   const DotOptions options{.precision = form.precision, .result_dtype = {}};
   const Chunks k = cut(r, d, form.chunk);

@@ -22,11 +22,19 @@ Sizes sizes_of(const Recurrence& r, const Value& state, hlo::Loc loc) {
                                       to_string(r.key.shape())),
                           loc);
   const Dims u = r.input.dims(), k = r.key.dims();
-  const Sizes s{
-      .b = u[0], .t = u[1], .h = u[2], .p = u[3], .g = k[2], .n = k[3], .r = k[2] ? u[2] / k[2] : 0};
+  const bool written_out = r.log_decay.rank() == 4 && !r.rate;
+  const Sizes s{.b = u[0],
+                .t = u[1],
+                .h = u[2],
+                .p = u[3],
+                .g = k[2],
+                .n = k[3],
+                .r = k[2] ? u[2] / k[2] : 0,
+                .per_channel = written_out || r.rate};
   if (s.g == 0 || s.h % s.g != 0)
     throw hlo::BuildError("ssm", fmt::format("{} heads do not divide into {} groups", s.h, s.g), loc);
-  expect("log_decay", r.log_decay, {s.b, s.t, s.h}, loc);
+  expect("log_decay", r.log_decay, written_out ? Dims{s.b, s.t, s.h, s.n} : Dims{s.b, s.t, s.h}, loc);
+  if (r.rate) expect("rate", *r.rate, {s.h, s.n}, loc);
   expect("input", r.input, {s.b, s.t, s.h, s.p}, loc);
   expect("key", r.key, {s.b, s.t, s.g, s.n}, loc);
   expect("query", r.query, {s.b, s.t, s.g, s.n}, loc);

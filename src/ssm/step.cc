@@ -27,6 +27,12 @@ Value per_head(Value x, const Sizes& d) {
   return view(spread, {d.b, d.h, 1, d.n});
 }
 
+/// exp of the log decay, [B,H,1,1] or [B,H,1,N].
+Value step_decay(const Recurrence& r, const Sizes& d) {
+  if (r.rate) return exponential(view(r.log_decay, {d.b, d.h, 1, 1}) * view(*r.rate, {d.h, 1, d.n}));
+  return view(exponential(r.log_decay), {d.b, d.h, 1, d.per_channel ? d.n : 1});
+}
+
 }  // namespace
 
 Scan scan_step(const Recurrence& r, Value state, const Form& form) {
@@ -35,7 +41,7 @@ Scan scan_step(const Recurrence& r, Value state, const Form& form) {
     throw BuildError("ssm::scan_step", "takes one token, got " + std::to_string(d.t), Loc::current());
   const Scope part(state.function(), "update");
   // The update stays in the state's own shape from end to end: only then can a compiler do it in place.
-  Value decay = view(exponential(r.log_decay), {d.b, d.h, 1, 1});
+  Value decay = step_decay(r, d);  // [B,H,1,1 or N]
   Value u = view(r.input, {d.b, d.h, d.p, 1});
   Value next = decay * state + u * per_head(r.key, d);          // [B,H,P,N]
   Value y = sum_last(next * per_head(r.query, d), form.lanes);  // [B,H,P]
@@ -45,6 +51,7 @@ Scan scan_step(const Recurrence& r, Value state, const Form& form) {
 Scan scan(const Recurrence& r, Value state, const Form& form) {
   const std::int64_t tokens = r.input.dim(1);
   if (tokens == 1) return scan_step(r, state, form);
+  if (r.input.dim(-1) == 1 && sizes_of(r, state).per_channel) return scan_looped(r, state, form);
   Form fitting = form;
   fitting.chunk = std::min(tokens, form.chunk);
   return scan_chunked(r, state, fitting);
