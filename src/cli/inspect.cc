@@ -65,7 +65,7 @@ Findings examine(const checkpoint::Checkpoint& checkpoint, Console& console) {
     amount.bytes += formats::stored_size(entry.view);
   }
   const arch::Config& config = checkpoint.config();
-  for (const arch::StateField& field : config.state()) out.state_bytes += field.shape(1).bytes();
+  for (const arch::StateField& field : config.layer_state(0)) out.state_bytes += field.shape(1).bytes();
   out.weight_bytes_f32 = weight_bytes(config, DType::f32);
   out.weight_bytes_bf16 = weight_bytes(config, DType::bf16);
   out.weight_bytes_int8 = weight_bytes(config, DType::s8);

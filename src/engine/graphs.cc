@@ -260,6 +260,17 @@ Values plain_state(Function& f, const ModelSpec& model, std::int64_t batch, cons
   return out;
 }
 
+/// Rows index[b] of `all` [F,...] -> [B,...].
+Value rows_at(Value all, Value index) {
+  Dims offsets, sizes = all.dims();
+  for (std::int64_t axis = 1; axis < all.rank(); ++axis) offsets.push_back(axis);
+  sizes.front() = 1;
+  return gather(
+      all, view(index, {index.dim(0), 1}),
+      {.offset_dims = offsets, .collapsed_slice_dims = {0}, .start_index_map = {0}, .index_vector_dim = 1},
+      sizes);
+}
+
 /// Row r of `rows` [R,...] takes the place of row index[r] of `all` [B,...], for every r in turn.
 Value with_rows(Value all, Value rows, Value index) {
   Function& f = all.function();
@@ -281,7 +292,7 @@ void state_body(Module& module, const ModelSpec& model, const StateSpec& spec) {
     case StateSpec::Op::gather: {
       const Values from = plain_state(f, model, spec.other, "");
       Value rows = f.argument({DType::s32, {spec.batch}}, {.name = "rows"});
-      for (const Value& v : from) out.push_back(take_rows(v, rows));
+      for (const Value& v : from) out.push_back(rows_at(v, rows));
       break;
     }
     case StateSpec::Op::scatter: {

@@ -98,6 +98,8 @@ constexpr std::array kFields{
     Field{"padded_windows", [](model::Policy& p, std::int64_t v) { p.padded_windows = v != 0; }},
     Field{"joined", [](model::Policy& p, std::int64_t v) { p.scan.joined = v != 0; }},
     Field{"chunk", [](model::Policy& p, std::int64_t v) { p.scan.chunk = std::max<std::int64_t>(v, 1); }},
+    Field{"block", [](model::Policy& p, std::int64_t v) { p.scan.block = std::max<std::int64_t>(v, 1); }},
+    Field{"looped", [](model::Policy& p, std::int64_t v) { p.scan.looped = std::max<std::int64_t>(v, 1); }},
     Field{"lanes", [](model::Policy& p, std::int64_t v) { p.scan.lanes = v; }},
 };
 

@@ -39,6 +39,8 @@ Normed rms_norm(const Policy& policy, Value x, Value weight, double eps) {
   return {x * scale * weight, std::nullopt};
 }
 
+Value rms_norm(const Policy& policy, Value x, double eps) { return x * inverse_rms(policy, x, eps); }
+
 Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optional<Value>& weight,
                       std::int64_t groups, double eps) {
   Value gated = once(policy, y * silu(z));  // [B,T,E]

@@ -31,6 +31,9 @@ Value whole(const Normed& x);
 /// x / sqrt(mean(x^2) + eps) · weight, over the last axis.
 Normed rms_norm(const Policy& policy, Value x, Value weight, double eps);
 
+/// x / sqrt(mean(x^2) + eps) over the last axis: a norm without a weight.
+Value rms_norm(const Policy& policy, Value x, double eps);
+
 /// y·silu(z), then RMS over each group of E/G channels, then weight: the mamba_ssm definition
 /// (RMSNormGated, norm_before_gate = False). y, z [B,T,E]; no weight means no norm, only the gate.
 Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optional<Value>& weight,

@@ -30,7 +30,8 @@ TEST_P(GgufParity, LogitsAreEqualBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, GgufParity,
-                         ::testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "odd-shapes-f16-tiny"),
+                         ::testing::Values("hf-tiny", "grouped-sharded-bf16-tiny", "odd-shapes-f16-tiny",
+                                           "mamba1-hf-tiny", "falcon-mamba-tiny"),
                          [](const auto& golden) {
                            std::string name = golden.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -12,7 +12,8 @@
 namespace adder::engine {
 namespace {
 
-constexpr const char* kModels[] = {"hf-tiny", "grouped-sharded-bf16-tiny", "odd-shapes-f16-tiny"};
+constexpr const char* kModels[] = {"hf-tiny", "grouped-sharded-bf16-tiny", "odd-shapes-f16-tiny",
+                                   "falcon-mamba-tiny"};
 constexpr double kRounding = 2e-5;  ///< of a state's largest value: what docs/STATE.md calls float32 rounding
 
 /// What differs between two states; empty if nothing does by more than `relative` of the largest.
