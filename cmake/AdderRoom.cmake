@@ -1,7 +1,8 @@
-# A room is one static library, src/<name>, plus its unit tests. LINK is the only way into another room,
-# so the arrows of docs/ARCHITECTURE.md are enforced here.
+# A room is one static library, src/<name>, plus its unit tests. LINK is the only way into another room: a room's
+# headers are found through a folder of its own, <build>/walls/<name>/<name> -> src/<name>, which comes with the link.
+# That a room links itself whatever it includes, and no more, is tests/walls/.
 add_library(adder_options INTERFACE)
-target_include_directories(adder_options INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_include_directories(adder_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(adder_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
 if(ADDER_SANITIZE)
   target_compile_options(adder_options INTERFACE -fsanitize=${ADDER_SANITIZE} -fno-omit-frame-pointer)
@@ -13,6 +14,10 @@ function(adder_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;LINK;TESTS;TEST_LINK" ${ARGN})
   add_library(adder_${name} STATIC ${ROOM_SOURCES})
   add_library(adder::${name} ALIAS adder_${name})
+  set(wall ${CMAKE_BINARY_DIR}/walls/${name})
+  file(MAKE_DIRECTORY ${wall})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${wall}/${name} SYMBOLIC)
+  target_include_directories(adder_${name} PUBLIC ${wall})
   target_link_libraries(adder_${name} PUBLIC adder_options ${ROOM_LINK})
   if(ADDER_BUILD_TESTS AND ROOM_TESTS)
     adder_test(${name}_test SOURCES ${ROOM_TESTS} LINK adder::${name} ${ROOM_TEST_LINK})

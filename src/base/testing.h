@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace adder::testing {
 
@@ -28,6 +31,13 @@ class TempDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  /// Writes a file, making the folders on the way.
+  std::filesystem::path write(const std::filesystem::path& relative, std::string_view content = "x") const {
+    const std::filesystem::path file = path_ / relative;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary) << content;
+    return file;
+  }
 
  private:
   std::filesystem::path path_;
@@ -40,6 +50,16 @@ inline void write_file(const std::filesystem::path& path, const std::string& con
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// The plugins that tests run on: the paths of ADDER_TEST_PLUGINS, separated by colons.
+inline std::vector<std::string> plugin_paths() {
+  std::vector<std::string> paths;
+  const char* list = std::getenv("ADDER_TEST_PLUGINS");
+  std::istringstream in(list != nullptr ? list : "");
+  for (std::string path; std::getline(in, path, ':');)
+    if (!path.empty()) paths.push_back(path);
+  return paths;
 }
 
 }  // namespace adder::testing

@@ -8,12 +8,12 @@
 namespace adder::cli {
 namespace {
 
-using testing::ElementsAre;
-using testing::ElementsAreArray;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-class ArgumentsTest : public testing::Test {
+class ArgumentsTest : public ::testing::Test {
  protected:
   Words read(const Words& words) {
     const auto out = understand(*program.app, words);

@@ -10,7 +10,7 @@
 namespace adder::cli {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::size_t longest_line(const std::string& text) {
   std::istringstream lines(text);

@@ -3,18 +3,16 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+
+#include "base/testing.h"
 
 namespace adder::cli {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Sample {
   CLI::App app{"A program.", "adder"};
@@ -46,15 +44,13 @@ struct Sample {
 
 /// What `command` prints; the script is the file of that name in its folder.
 std::string printed(const std::string& script, const std::string& command) {
-  char folder[] = "/tmp/adder-manual-XXXXXX";
-  if (::mkdtemp(folder) == nullptr) return "no folder";
-  std::ofstream(std::string(folder) + "/script") << script;
+  const adder::testing::TempDirectory folder;
+  folder.write("script", script);
   std::string out;
-  if (std::FILE* pipe = ::popen(("cd " + std::string(folder) + " && " + command + " 2>&1").c_str(), "r")) {
+  if (std::FILE* pipe = ::popen(("cd " + folder.path().string() + " && " + command + " 2>&1").c_str(), "r")) {
     for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) out += static_cast<char>(c);
     if (::pclose(pipe) != 0) out += "[failed]";
   }
-  std::filesystem::remove_all(folder);
   return out;
 }
 

@@ -11,8 +11,8 @@
 namespace adder::cli {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(HumanBytes, ThreeDigitsAndAUnit) {
   EXPECT_EQ(human_bytes(0), "0 B");
@@ -118,7 +118,7 @@ TEST(RenderProgress, ANarrowTerminalCutsNoNumber) {
     std::string line = render_progress(bytes(51'600'000, 103'200'000, 0.5), columns);
     if (const auto bar = line.find(" ["); bar != std::string::npos) line.erase(bar, line.find(']') + 1 - bar);
     if (const auto percent = line.find("50%"); percent != std::string::npos) line.erase(0, percent);
-    EXPECT_THAT(whole, testing::Contains(line.empty() ? "" : " " + line)) << columns;
+    EXPECT_THAT(whole, ::testing::Contains(line.empty() ? "" : " " + line)) << columns;
   }
 }
 

@@ -8,9 +8,9 @@
 namespace adder::cli {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using Numbers = std::vector<std::int64_t>;
 
 TEST(ParseNumbers, AnyMixtureOfSeparators) {

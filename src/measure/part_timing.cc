@@ -10,6 +10,7 @@
 
 #include "engine/build_guard.h"
 #include "hlo/arith.h"
+#include "measure/measure.h"
 
 namespace adder::measure {
 
@@ -184,11 +185,6 @@ class Loop {
   std::vector<const pjrt::Buffer*> given_;
   std::vector<pjrt::Buffer> own_;
 };
-
-double median(std::vector<double> x) {
-  std::sort(x.begin(), x.end());
-  return x.empty() ? 0 : x[x.size() / 2];
-}
 
 /// Seconds of one trip.
 Result<double> slope(Loop& loop, std::int64_t repetitions) {

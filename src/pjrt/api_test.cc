@@ -16,7 +16,7 @@ struct PJRT_Error {
 namespace adder::pjrt {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 PJRT_Error* next_error = nullptr;
 

@@ -14,8 +14,8 @@
 namespace adder::pjrt {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ClientTest = OnPlugins;
 
 constexpr auto kPatience = std::chrono::seconds(60);  // only ever reached by a failing test
@@ -144,7 +144,7 @@ TEST_F(ClientTest, KeepsTheOwnerOfZeroCopyMemory) {
                                                             client.default_device()));
     EXPECT_TRUE(client.platform_name() != "cpu" || !watch.expired()) << "it was copied";
     ADDER_ASSERT_OK(const auto values, buffer.to_host<float>());
-    EXPECT_THAT(values, testing::Each(3.0f));
+    EXPECT_THAT(values, ::testing::Each(3.0f));
     buffer = Buffer();
     EXPECT_EQ(freed.get_future().wait_for(kPatience), std::future_status::ready);
   });
@@ -162,8 +162,8 @@ TEST_F(ClientTest, CopiesZeroCopyMemoryWhenItIsDonated) {
     const std::array<const Buffer*, 2> arguments{&state, &step};
     ADDER_ASSERT_OK(auto outputs, program.execute(arguments));
     ADDER_ASSERT_OK(const auto sum, outputs[0].to_host<float>());
-    EXPECT_THAT(sum, testing::Each(2.0f));
-    EXPECT_THAT(memory, testing::Each(1.0f)) << "the host's memory was written to";
+    EXPECT_THAT(sum, ::testing::Each(2.0f));
+    EXPECT_THAT(memory, ::testing::Each(1.0f)) << "the host's memory was written to";
   });
 }
 
@@ -241,7 +241,7 @@ TEST_F(ClientTest, WorksFromManyThreads) {
         }
       });
     for (std::thread& thread : threads) thread.join();
-    EXPECT_THAT(right, testing::Each(20));
+    EXPECT_THAT(right, ::testing::Each(20));
     EXPECT_EQ(client.stats().executions, 80);
   });
 }

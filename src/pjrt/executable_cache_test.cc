@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/testing.h"
 #include "pjrt/plugin_fixture.h"
-#include "pjrt/temporary_folder.h"
 
 namespace adder::pjrt {
 namespace {
@@ -24,7 +24,7 @@ std::string read(const fs::path& path) {
 }
 
 TEST(ExecutableCacheTest, ReturnsWhatWasStored) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path() / "deep" / "down"));
   EXPECT_EQ(cache.load(kKey), std::nullopt);
   const std::string payload("bytes\0and more", 14);
@@ -37,7 +37,7 @@ TEST(ExecutableCacheTest, ReturnsWhatWasStored) {
 }
 
 TEST(ExecutableCacheTest, WhatIsNoRegularFileIsAMissAndNeverWaitedFor) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
   const fs::path file = cache.file_of(kKey);
   fs::create_directory(file);
@@ -58,7 +58,7 @@ TEST(ExecutableCacheTest, WhatIsNoRegularFileIsAMissAndNeverWaitedFor) {
 }
 
 TEST(ExecutableCacheTest, BeyondTheLimitTheLeastRecentlyUsedGo) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   ADDER_ASSERT_OK(const auto unlimited, ExecutableCache::open(folder.path(), 0));
   const std::string payload(1000, 'x');
   const auto key = [](int i) { return CacheKey{"plugin a\n", "module " + std::to_string(i)}; };
@@ -83,7 +83,7 @@ TEST(ExecutableCacheTest, BeyondTheLimitTheLeastRecentlyUsedGo) {
 }
 
 TEST(ExecutableCacheTest, MissesUnderAnyOtherKey) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
   ASSERT_TRUE(cache.store(kKey, "payload"));
   EXPECT_EQ(cache.load({kKey.context, "module { }"}), std::nullopt);
@@ -96,7 +96,7 @@ TEST(ExecutableCacheTest, MissesUnderAnyOtherKey) {
 }
 
 TEST(ExecutableCacheTest, MissesOnEveryDamagedByteAndEveryCut) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
   ASSERT_TRUE(cache.store(kKey, "payload"));
   const fs::path file = cache.file_of(kKey);
@@ -120,7 +120,7 @@ TEST(ExecutableCacheTest, HashesWithFnv1a) {
 }
 
 TEST(ExecutableCacheTest, SaysWhenTheFolderCannotBe) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   const auto file = folder.write("file");
   EXPECT_FALSE(ExecutableCache::open(file));
   EXPECT_FALSE(ExecutableCache::open(file / "below"));
@@ -144,7 +144,7 @@ using CompileCachedTest = OnPlugins;
 
 TEST_F(CompileCachedTest, HitsTheSecondTime) {
   on_each([](const Client& client) {
-    const TemporaryFolder folder;
+    const adder::testing::TempDirectory folder;
     ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
     ADDER_ASSERT_OK(auto first, compile_cached(client, kAdd, {}, &cache));
     EXPECT_FALSE(first.hit);
@@ -159,14 +159,14 @@ TEST_F(CompileCachedTest, HitsTheSecondTime) {
     const std::array<const Buffer*, 2> arguments{&x, &x};
     ADDER_ASSERT_OK(auto outputs, second.executable.execute(arguments));
     ADDER_ASSERT_OK(const auto sum, outputs[0].to_host<float>());
-    EXPECT_THAT(sum, testing::ElementsAre(2, 4, 6, 8));
+    EXPECT_THAT(sum, ::testing::ElementsAre(2, 4, 6, 8));
     EXPECT_FALSE(second.executable.execute({})) << "a cached executable checks its arguments too";
   });
 }
 
 TEST_F(CompileCachedTest, MissesWithOtherOptionsOrNoCache) {
   on_each([](const Client& client) {
-    const TemporaryFolder folder;
+    const adder::testing::TempDirectory folder;
     ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
     ADDER_ASSERT_OK(auto first, compile_cached(client, kAdd, {}, &cache));
     const auto options = CompileOptions::for_device(client.default_device().id());
@@ -180,7 +180,7 @@ TEST_F(CompileCachedTest, MissesWithOtherOptionsOrNoCache) {
 
 TEST_F(CompileCachedTest, RecompilesWhatThePluginRefuses) {
   on_each([](const Client& client) {
-    const TemporaryFolder folder;
+    const adder::testing::TempDirectory folder;
     ADDER_ASSERT_OK(const auto cache, ExecutableCache::open(folder.path()));
     const CacheKey key = make_cache_key(client, kAdd, {});
     ASSERT_TRUE(cache.store(key, "not an executable"));

@@ -10,8 +10,8 @@
 namespace adder::pjrt {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ExecutableTest = OnPlugins;
 
 const Shape kFour{DType::f32, {4}};
@@ -82,7 +82,7 @@ TEST_F(ExecutableTest, TakesOverADonatedArgument) {
       state = std::move(outputs[0]);
     }
     ADDER_ASSERT_OK(const auto values, state.to_host<float>());
-    EXPECT_THAT(values, testing::Each(7.0f));
+    EXPECT_THAT(values, ::testing::Each(7.0f));
   });
 }
 
@@ -96,8 +96,8 @@ TEST_F(ExecutableTest, KeepsADonatedArgumentOnRequest) {
     ADDER_ASSERT_OK(auto outputs, program.execute(arguments, {.not_donated = keep}));
     ADDER_ASSERT_OK(const auto sum, outputs[0].to_host<float>());
     ADDER_ASSERT_OK(const auto before, state.to_host<float>());
-    EXPECT_THAT(sum, testing::Each(3.0f));
-    EXPECT_THAT(before, testing::Each(1.0f));
+    EXPECT_THAT(sum, ::testing::Each(3.0f));
+    EXPECT_THAT(before, ::testing::Each(1.0f));
     const std::array<std::int64_t, 1> beyond{2};
     EXPECT_FALSE(program.execute(arguments, {.not_donated = beyond}));
   });
@@ -126,7 +126,7 @@ TEST_F(ExecutableTest, RunsAfterSerialisation) {
     const std::array<const Buffer*, 2> arguments{&state, &step};
     ADDER_ASSERT_OK(auto outputs, loaded.execute(arguments));
     ADDER_ASSERT_OK(const auto product, outputs[1].to_host<float>());
-    EXPECT_THAT(product, testing::Each(10.0f));
+    EXPECT_THAT(product, ::testing::Each(10.0f));
     ADDER_ASSERT_OK(const bool deleted, state.is_deleted());
     EXPECT_TRUE(deleted);
     EXPECT_FALSE(client.load("these are not serialised bytes"));
@@ -189,8 +189,8 @@ TEST_F(ExecutableTest, GivesWhatTheCompilerMade) {
   on_each([](const Client& client) {
     ADDER_ASSERT_OK(const Executable executable, client.compile(kWhile));
     ADDER_ASSERT_OK(const OptimizedProgram program, executable.optimized_program());
-    EXPECT_THAT(program.format, testing::StartsWith("hlo"));
-    EXPECT_THAT(program.bytes, testing::HasSubstr("while"));
+    EXPECT_THAT(program.format, ::testing::StartsWith("hlo"));
+    EXPECT_THAT(program.bytes, ::testing::HasSubstr("while"));
   });
 }
 

@@ -7,22 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "base/testing.h"
 #include "pjrt/client.h"
 
 namespace adder::pjrt {
 
-/// Paths from ADDER_TEST_PLUGINS (colon-separated), else whatever plugin_search finds for "cpu".
-std::vector<std::string> test_plugin_paths();
-
 /// Runs each test body once per plugin; skips where there is none.
-class OnPlugins : public testing::Test {
+class OnPlugins : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (test_plugin_paths().empty()) GTEST_SKIP() << "no plugin: set ADDER_TEST_PLUGINS=path:path";
+    if (adder::testing::plugin_paths().empty()) GTEST_SKIP() << "no plugin: set ADDER_TEST_PLUGINS=path:path";
   }
   template <class Body>
   void on_each(Body&& body, std::vector<NamedValue> options = {}) {
-    for (const std::string& path : test_plugin_paths()) {
+    for (const std::string& path : adder::testing::plugin_paths()) {
       SCOPED_TRACE(path);
       auto plugin = Plugin::open(path);
       ASSERT_TRUE(plugin) << plugin.error().to_string();

@@ -4,18 +4,18 @@
 
 #include <map>
 
-#include "pjrt/temporary_folder.h"
+#include "base/testing.h"
 
 namespace adder::pjrt {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr const char* kLammps = "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so";
 constexpr const char* kOld = "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so";
 constexpr const char* kCuda13 = "jax_plugins/xla_cuda13/xla_cuda_plugin.so";
 
-class PluginSearchTest : public testing::Test {
+class PluginSearchTest : public ::testing::Test {
  protected:
   SearchEnvironment environment() const {
     return {.variable = [this](const std::string& name) -> std::optional<std::string> {
@@ -30,7 +30,7 @@ class PluginSearchTest : public testing::Test {
     return result ? std::filesystem::relative(result->path, folder.path()).string() : "";
   }
 
-  TemporaryFolder folder;
+  adder::testing::TempDirectory folder;
   std::map<std::string, std::string> variables;
 };
 
@@ -141,7 +141,7 @@ TEST_F(PluginSearchTest, EachPlatformHasItsInstallLine) {
                                        {"tpu", "libtpu"},
                                        {"cpu", "lammps-jax-pjrt-cpu"},
                                        {"", "lammps-jax-pjrt-cpu"}})
-    EXPECT_THAT(install_line(request), testing::EndsWith(std::string(" pip install ") + wheel)) << request;
+    EXPECT_THAT(install_line(request), ::testing::EndsWith(std::string(" pip install ") + wheel)) << request;
 }
 
 TEST_F(PluginSearchTest, ListsTheNamesItKnows) {

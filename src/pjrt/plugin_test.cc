@@ -6,14 +6,14 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/testing.h"
 #include "pjrt/plugin_fixture.h"
-#include "pjrt/temporary_folder.h"
 #include "pjrt/topology.h"
 
 namespace adder::pjrt {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 Error open_error(const std::filesystem::path& path) {
   const auto plugin = Plugin::open(path);
@@ -33,7 +33,7 @@ TEST(PluginTest, SaysThatAFolderIsNoPlugin) {
 }
 
 TEST(PluginTest, SaysThatATextFileIsNoSharedObject) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   for (const char* text : {"", "\x7f", "hello, this is text"}) {
     const Error error = open_error(folder.write("plugin.so", text));
     EXPECT_EQ(error.code, ErrorCode::corrupt);
@@ -43,7 +43,7 @@ TEST(PluginTest, SaysThatATextFileIsNoSharedObject) {
 }
 
 TEST(PluginTest, PassesOnWhatTheLoaderSays) {
-  const TemporaryFolder folder;
+  const adder::testing::TempDirectory folder;
   const Error error = open_error(folder.write("plugin.so", std::string("\x7f") + "ELF and then nothing"));
   EXPECT_EQ(error.code, ErrorCode::corrupt);
   EXPECT_THAT(error.message, HasSubstr("dlopen: "));
@@ -70,24 +70,24 @@ TEST_F(PluginOnPlugins, DescribesItself) {
     EXPECT_TRUE(plugin.path().is_absolute());
     EXPECT_THAT(plugin.content(), HasSubstr("api=" + to_string(plugin.api_version())));
     EXPECT_STREQ(std::getenv("TF_CPP_MIN_LOG_LEVEL"), "3");
-    EXPECT_THAT(plugin.attributes(), testing::Contains(testing::Field(&NamedValue::name, "xla_version")));
+    EXPECT_THAT(plugin.attributes(), ::testing::Contains(::testing::Field(&NamedValue::name, "xla_version")));
   });
 }
 
 TEST_F(PluginOnPlugins, ItsContentIsTheSameWhereverItLies) {
-  for (const std::string& path : test_plugin_paths()) {
+  for (const std::string& path : adder::testing::plugin_paths()) {
     ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
     EXPECT_THAT(plugin.content(),
-                testing::StartsWith(fmt::format("size={} content=", std::filesystem::file_size(path))));
-    EXPECT_THAT(plugin.content(), testing::Not(HasSubstr(plugin.path().filename().string())));
-    EXPECT_THAT(plugin.content(), testing::Not(HasSubstr(plugin.path().parent_path().string())));
+                ::testing::StartsWith(fmt::format("size={} content=", std::filesystem::file_size(path))));
+    EXPECT_THAT(plugin.content(), ::testing::Not(HasSubstr(plugin.path().filename().string())));
+    EXPECT_THAT(plugin.content(), ::testing::Not(HasSubstr(plugin.path().parent_path().string())));
     ADDER_ASSERT_OK(const auto again, Plugin::open(path));
     EXPECT_EQ(plugin.content(), again.content());
   }
 }
 
 TEST_F(PluginOnPlugins, NoneIsLoadedThatWouldSearchTheNetwork) {
-  for (const std::string& path : test_plugin_paths()) {
+  for (const std::string& path : adder::testing::plugin_paths()) {
     ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
     EXPECT_STREQ(std::getenv("TPU_SKIP_MDS_QUERY"), "1");
     EXPECT_STREQ(std::getenv("TPU_WORKER_HOSTNAMES"), "localhost");
@@ -95,7 +95,7 @@ TEST_F(PluginOnPlugins, NoneIsLoadedThatWouldSearchTheNetwork) {
 }
 
 TEST_F(PluginOnPlugins, ACpuPluginSaysThatItCannotCompileAhead) {
-  for (const std::string& path : test_plugin_paths()) {
+  for (const std::string& path : adder::testing::plugin_paths()) {
     ADDER_ASSERT_OK(const auto plugin, Plugin::open(path));
     const auto topology = Topology::create(plugin, "1x1");
     ASSERT_FALSE(topology);
@@ -105,7 +105,7 @@ TEST_F(PluginOnPlugins, ACpuPluginSaysThatItCannotCompileAhead) {
 }
 
 TEST_F(PluginOnPlugins, OpensTwice) {
-  for (const std::string& path : test_plugin_paths()) {
+  for (const std::string& path : adder::testing::plugin_paths()) {
     ADDER_ASSERT_OK(const auto first, Plugin::open(path));
     ADDER_ASSERT_OK(const auto second, Plugin::open(path));
     EXPECT_EQ(first.api(), second.api());

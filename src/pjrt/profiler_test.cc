@@ -83,7 +83,7 @@ TEST_F(ProfilerTest, RecordsOrSaysThatItCannot) {
     if (!has_profiler(client.plugin())) {
       ASSERT_FALSE(profiler);
       EXPECT_EQ(profiler.error().code, ErrorCode::unsupported);
-      EXPECT_THAT(profiler.error().message, testing::HasSubstr("no profiler"));
+      EXPECT_THAT(profiler.error().message, ::testing::HasSubstr("no profiler"));
       return;
     }
     ASSERT_TRUE(profiler) << profiler.error().to_string();

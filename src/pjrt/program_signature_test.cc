@@ -5,8 +5,8 @@
 namespace adder::pjrt {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(ProgramSignatureTest, ReadsShapesAndDonation) {
   const auto signature = parse_signature(R"(module @m attributes {a = "@main("} {

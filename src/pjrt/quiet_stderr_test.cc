@@ -8,7 +8,7 @@ namespace adder::pjrt {
 namespace {
 
 TEST(QuietStderr, DropsWhatIsWrittenMeanwhileAndNothingElse) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   std::fputs("before ", stderr);
   {
     const QuietStderr quiet(true);
@@ -19,7 +19,7 @@ TEST(QuietStderr, DropsWhatIsWrittenMeanwhileAndNothingElse) {
     std::fputs("verbose ", stderr);
   }
   std::fputs("after", stderr);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "before verbose after");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "before verbose after");
 }
 
 }  // namespace

@@ -2,15 +2,15 @@
 #include <fstream>
 #include <functional>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 // Wrong input: a clear message, the right exit code, no crash.
 
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class BadModel : public CliTest {
  protected:
@@ -23,7 +23,7 @@ class BadModel : public CliTest {
 
   /// Rewrites the header of the weights; the data stays, followed by `appended`.
   void edit_header(const std::function<void(Json&)>& edit, const std::string& appended = "") const {
-    const std::string all = contents(weights());
+    const std::string all = adder::testing::read_file(weights());
     std::uint64_t size = 0;
     std::memcpy(&size, all.data(), sizeof size);
     auto header = parse_json(std::string_view(all).substr(8, size), "header");
@@ -232,7 +232,7 @@ TEST_F(BadInput, Usage) {
       {{"help", "bogus"}, "there is no command \"bogus\""},
   };
   for (const auto& [words, text] : cases) {
-    SCOPED_TRACE(testing::PrintToString(words));
+    SCOPED_TRACE(::testing::PrintToString(words));
     const Outcome outcome = adder(words);
     expect_failure(outcome, 2, text);
     EXPECT_THAT(outcome.err, HasSubstr("\nhint: "));
@@ -259,7 +259,8 @@ TEST_F(BadInput, HelpAndVersionAreResults) {
   }
   const Outcome version = adder({"--version"});
   EXPECT_EQ(version.exit_code, 0);
-  EXPECT_THAT(version.out, testing::MatchesRegex("adder [0-9]+\\.[0-9]+\\.[0-9]+ \\(PJRT API [0-9.]+\\)\n"));
+  EXPECT_THAT(version.out,
+              ::testing::MatchesRegex("adder [0-9]+\\.[0-9]+\\.[0-9]+ \\(PJRT API [0-9.]+\\)\n"));
 }
 
 }  // namespace

@@ -5,14 +5,14 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::size_t count(const std::string& text, const std::string& what) {
   std::size_t n = 0;
@@ -70,9 +70,9 @@ TEST_F(Bench, TakesSeveralModelsRangesAndNoPrompts) {
                    (*row)["batch"].dump());
     EXPECT_EQ((*row)["samples"].size(), 2U);
   }
-  EXPECT_THAT(seen, testing::ElementsAre("hf-tiny tg4 1", "hf-tiny tg8 1", "hf-tiny tg4 2", "hf-tiny tg8 2",
-                                         "limits-bias-tiny tg4 1", "limits-bias-tiny tg8 1",
-                                         "limits-bias-tiny tg4 2", "limits-bias-tiny tg8 2"));
+  EXPECT_THAT(seen, ::testing::ElementsAre("hf-tiny tg4 1", "hf-tiny tg8 1", "hf-tiny tg4 2", "hf-tiny tg8 2",
+                                           "limits-bias-tiny tg4 1", "limits-bias-tiny tg8 1",
+                                           "limits-bias-tiny tg4 2", "limits-bias-tiny tg8 2"));
 }
 
 TEST_F(Bench, AnInterruptStopsIt) {
@@ -129,7 +129,7 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   ASSERT_EQ(suite->at("models").size(), 2u);
   EXPECT_EQ(suite->at("models")[0].at("model"), "hf-tiny");
   for (const Json& model : suite->at("models")) expect_sane(model);
-  const std::string page = contents(out + "/report.html");
+  const std::string page = adder::testing::read_file(out + "/report.html");
   EXPECT_EQ(count(page, "<svg"), 22u);
   EXPECT_EQ(count(page, "</svg>"), 22u);
   EXPECT_EQ(count(page, "<h2 id="), 11u);
@@ -139,7 +139,7 @@ TEST_F(Bench, SuiteWritesNumbersAndAReportThatNeedsNothingElse) {
   const Outcome merged = adder({"bench", "--report", out + "/suite.json", "--report", out + "/suite.json",
                                 "--out", in_folder("merged")});
   ASSERT_EQ(merged.exit_code, 0) << merged.err;
-  EXPECT_THAT(contents(in_folder("merged/report.html")), HasSubstr("hf-tiny #2"));
+  EXPECT_THAT(adder::testing::read_file(in_folder("merged/report.html")), HasSubstr("hf-tiny #2"));
 }
 
 TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
@@ -157,7 +157,7 @@ TEST_F(Bench, WithoutGnuplotTheNumbersAreThereAndOneMessage) {
   EXPECT_FALSE(std::filesystem::exists(out + "/report.html"));
   expect_failure(adder({"bench", "--report", json, "--out", out}, without_gnuplot()), 1, "gnuplot-nox");
   EXPECT_EQ(adder({"bench", "--report", json, "--out", out}).exit_code, 0);
-  EXPECT_EQ(count(contents(out + "/report.html"), "<svg"), 22u);
+  EXPECT_EQ(count(adder::testing::read_file(out + "/report.html"), "<svg"), 22u);
 }
 
 TEST_F(Bench, SuiteWithoutAFolderPrintsItsJson) {

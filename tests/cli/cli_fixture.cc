@@ -8,10 +8,12 @@
 #include <regex>
 #include <stdexcept>
 
+#include "base/testing.h"
+
 namespace adder::test {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 std::filesystem::path golden(const std::string& name) {
   return std::filesystem::path(ADDER_SOURCE_DIR) / "tests/goldens" / name;
@@ -20,9 +22,8 @@ std::filesystem::path golden(const std::string& name) {
 std::filesystem::path demo_model() { return std::filesystem::path(ADDER_SOURCE_DIR) / "models/austen-3.6m"; }
 
 std::string test_plugin() {
-  const char* list = std::getenv("ADDER_TEST_PLUGINS");
-  const std::string all = list ? list : "";
-  return all.substr(0, all.find(':'));
+  const std::vector<std::string> plugins = adder::testing::plugin_paths();
+  return plugins.empty() ? "" : plugins.front();
 }
 
 Tensors::Tensors(const std::filesystem::path& path) {

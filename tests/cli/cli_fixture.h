@@ -65,7 +65,7 @@ class CliTest : public ::testing::Test {
   const std::filesystem::path& folder() const { return folder_.path(); }
 
  private:
-  TemporaryFolder folder_;
+  adder::testing::TempDirectory folder_;
 };
 
 /// Expects exit code `code`, nothing on stdout, "error: " on stderr and `text` in it.

@@ -7,7 +7,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class Convert : public CliTest {
  protected:

@@ -8,7 +8,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 using Devices = CliTest;
 
@@ -31,7 +31,7 @@ TEST_F(Devices, ListsAPluginWithItsDevices) {
   EXPECT_THAT(text.out, HasSubstr("platform cpu, PJRT API 0."));
   EXPECT_THAT(text.out, HasSubstr("device 0: "));
   EXPECT_THAT(text.out, HasSubstr("  (default)\n"));
-  EXPECT_THAT(text.out, testing::StartsWith("CPU: "));
+  EXPECT_THAT(text.out, ::testing::StartsWith("CPU: "));
 }
 
 // Asking for a GPU without having a plugin gave a page of paths.

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <thread>
 
+#include "base/testing.h"
 #include "checkpoint/gguf_testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -97,7 +97,7 @@ TEST_F(Files, OneFileForTwoOutputsIsRefused) {
                         in_folder("o"), "--state-out", in_folder("ids")}),
                  2, "is what --ids-file reads");
   EXPECT_THAT(names_in(folder()), UnorderedElementsAre("here", "s", "ids"));
-  EXPECT_EQ(contents(in_folder("s")), "a snapshot");
+  EXPECT_EQ(adder::testing::read_file(in_folder("s")), "a snapshot");
 }
 
 // The model is not there either: what is complained about first was looked at first.
@@ -133,10 +133,10 @@ TEST_F(Files, AFileOfTheModelIsNoOutput) {
   fs::copy(golden("hf-tiny"), in_folder("m"));
   fs::create_symlink("m/model.safetensors", in_folder("link"));
   for (const std::string& output : {in_folder("m/model.safetensors"), in_folder("m/config.json")}) {
-    const std::string before = contents(output);
+    const std::string before = adder::testing::read_file(output);
     expect_failure(adder({"forward", "-m", in_folder("m"), "--ids", "1", "--out", output}), 1,
                    "is a file of the model");
-    EXPECT_EQ(contents(output), before);
+    EXPECT_EQ(adder::testing::read_file(output), before);
   }
   const std::string beside = in_folder("m/out.safetensors");
   for (int twice = 0; twice < 2; ++twice)

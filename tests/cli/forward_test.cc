@@ -8,15 +8,15 @@
 namespace adder::test {
 namespace {
 
-using testing::ElementsAreArray;
-using testing::StartsWith;
+using ::testing::ElementsAreArray;
+using ::testing::StartsWith;
 
 struct Case {
   std::string golden;
   bool split;
 };
 
-class ForwardParity : public CliTest, public testing::WithParamInterface<Case> {};
+class ForwardParity : public CliTest, public ::testing::WithParamInterface<Case> {};
 
 /// docs/PARITY.md: hidden 5e-5 absolute at unit scale, logits and states 1e-4 of the largest.
 bool close_enough(const std::string& name, const Comparison& c) {
@@ -61,7 +61,7 @@ TEST_P(ForwardParity, MatchesTheReference) {
     const Comparison c = compare(actual.floats(tensor), expected.floats(tensor));
     EXPECT_TRUE(close_enough(tensor, c)) << tensor << ": " << to_string(c);
   }
-  EXPECT_THAT(actual.names(), testing::UnorderedElementsAreArray(wanted));
+  EXPECT_THAT(actual.names(), ::testing::UnorderedElementsAreArray(wanted));
 }
 
 std::vector<Case> all_cases() {
@@ -71,7 +71,7 @@ std::vector<Case> all_cases() {
   return out;
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, ForwardParity, testing::ValuesIn(all_cases()), [](const auto& c) {
+INSTANTIATE_TEST_SUITE_P(Goldens, ForwardParity, ::testing::ValuesIn(all_cases()), [](const auto& c) {
   std::string name = c.param.golden + (c.param.split ? "_split" : "_whole");
   std::replace(name.begin(), name.end(), '-', '_');
   return name;

@@ -8,9 +8,9 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
-using testing::UnorderedElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 constexpr const char* kPrompt = "It is a truth universally acknowledged,";
 
@@ -37,7 +37,7 @@ class Generate : public CliTest {
   }
 };
 
-class GreedyTokens : public CliTest, public testing::WithParamInterface<std::string> {};
+class GreedyTokens : public CliTest, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(GreedyTokens, AreTheReferences) {
   if (test_plugin().empty()) GTEST_SKIP() << "ADDER_TEST_PLUGINS is not set";
@@ -50,7 +50,7 @@ TEST_P(GreedyTokens, AreTheReferences) {
   EXPECT_EQ(result["finish_reason"], "length");
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, GreedyTokens, testing::ValuesIn(kGoldens), [](const auto& c) {
+INSTANTIATE_TEST_SUITE_P(Goldens, GreedyTokens, ::testing::ValuesIn(kGoldens), [](const auto& c) {
   std::string name = c.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
@@ -84,7 +84,7 @@ TEST_F(Generate, StdoutHoldsTheTextAndNothingElse) {
   const Outcome with_prompt = adder(greedy({"-n", "64", "-v"}));
   EXPECT_EQ(with_prompt.exit_code, 0);
   EXPECT_EQ(with_prompt.out, kPrompt + text + "\n");
-  EXPECT_THAT(with_prompt.err, testing::Not(HasSubstr("seed "))) << "greedy: it decides nothing";
+  EXPECT_THAT(with_prompt.err, ::testing::Not(HasSubstr("seed "))) << "greedy: it decides nothing";
   EXPECT_THAT(with_prompt.err, HasSubstr(", f32\n"));
   EXPECT_THAT(with_prompt.err, HasSubstr("info: "));
   const Outcome alone = adder(greedy({"-n", "64", "--no-display-prompt", "-q"}));
@@ -219,7 +219,7 @@ TEST_F(Generate, CtrlCStopsAfterTheBlockWithExit130) {
   EXPECT_EQ(outcome.signal, 0);
   EXPECT_EQ(outcome.exit_code, 130);
   EXPECT_THAT(outcome.out, StartsWith(kPrompt));
-  EXPECT_THAT(outcome.out, testing::EndsWith("\n"));
+  EXPECT_THAT(outcome.out, ::testing::EndsWith("\n"));
   EXPECT_THAT(outcome.err, HasSubstr("seed 1"));
 }
 

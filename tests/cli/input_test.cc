@@ -7,7 +7,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr const char* kPrompt = "It is a truth universally acknowledged,";
 
@@ -70,7 +70,7 @@ TEST_F(Input, PerplexityReadsAPipeAndSaysHowSureItIs) {
   EXPECT_LT(result->at("perplexity_error").get<double>(), result->at("perplexity").get<double>());
   EXPECT_EQ(result->at("dtype"), "f32");
   const Outcome text = shell("head -c 2000 $MODEL/heldout.txt | \"$ADDER\" perplexity -m $MODEL -f -");
-  EXPECT_THAT(text.out, testing::ContainsRegex("^perplexity [0-9.]+ ± [0-9.]+, "));
+  EXPECT_THAT(text.out, ::testing::ContainsRegex("^perplexity [0-9.]+ ± [0-9.]+, "));
   EXPECT_THAT(text.err, HasSubstr("bf16 (auto)"));
 }
 
@@ -89,7 +89,7 @@ TEST_F(Input, AutoKeepsWeightsAsTheyAreStored) {
   EXPECT_THAT(dtype_of(demo_model(), {"--dtype", "fp16"}), HasSubstr("--dtype fp16: computed as bf16"));
   EXPECT_EQ(json({"inspect", demo_model()})["dtype"], "bf16");
   EXPECT_THAT(json({"inspect", demo_model()})["tokenizer"].get<std::string>(),
-              testing::EndsWith("tokenizer.json, 4096 tokens"));
+              ::testing::EndsWith("tokenizer.json, 4096 tokens"));
 }
 
 TEST_F(Input, ThreadsAreAsManyAsWereAskedFor) {

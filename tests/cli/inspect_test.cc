@@ -3,7 +3,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class Inspect : public CliTest {
  protected:
@@ -20,7 +20,7 @@ TEST_F(Inspect, SaysWhatTheModelIs) {
   EXPECT_EQ(outcome.err, "");
   for (const char* text : {"Mamba-2", "6 layers", "D 256", "3653408", "BF16", "832512 bytes"})
     EXPECT_THAT(outcome.out, HasSubstr(text));
-  EXPECT_THAT(outcome.out, testing::Not(HasSubstr("mixer.in_proj")));
+  EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("mixer.in_proj")));
 }
 
 TEST_F(Inspect, ListsTensors) {

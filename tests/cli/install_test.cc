@@ -1,13 +1,13 @@
 #include <fstream>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 using Installed = CliTest;
 
@@ -44,7 +44,7 @@ TEST_F(Installed, TheManualAndTheCompletionsNameEveryCommand) {
   for (const char* file : {"adder.1", "adder.bash", "_adder", "adder.fish"})
     for (const char* command : {"generate", "forward", "inspect", "devices", "bench", "perplexity", "profile",
                                 "convert", "quantize", "pull", "compile"})
-      EXPECT_THAT(contents(manual / file), HasSubstr(command)) << file;
+      EXPECT_THAT(adder::testing::read_file(manual / file), HasSubstr(command)) << file;
 }
 
 TEST_F(Installed, TheVersionIsTheTagsOrElseTheProjects) {

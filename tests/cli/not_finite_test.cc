@@ -10,7 +10,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class NotFinite : public CliTest {
  protected:

@@ -8,8 +8,8 @@
 namespace adder::test {
 namespace {
 
-using testing::IsSupersetOf;
-using testing::UnorderedElementsAre;
+using ::testing::IsSupersetOf;
+using ::testing::UnorderedElementsAre;
 
 using Profile = CliTest;
 

@@ -5,7 +5,7 @@
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 class Quantize : public CliTest {
  protected:

@@ -3,15 +3,15 @@
 
 #include <fstream>
 
+#include "base/testing.h"
 #include "base/text.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Streams : public CliTest {
  protected:
@@ -61,13 +61,14 @@ TEST_F(Streams, ANoteIntoAnUnreadPipeEndsNothing) {
   const std::string script = R"({ sleep 0.3; "$0" "$@" 2>&1 >"$OUT"; echo $? >"$CODE"; } | true)";
   in_shell(script, {"convert", golden("hf-tiny"), in_folder("out")},
            {{"OUT", in_folder("stdout")}, {"CODE", in_folder("code")}});
-  EXPECT_EQ(contents(in_folder("code")), "0\n");
-  EXPECT_EQ(contents(in_folder("stdout")), in_folder("out") + "\n");
+  EXPECT_EQ(adder::testing::read_file(in_folder("code")), "0\n");
+  EXPECT_EQ(adder::testing::read_file(in_folder("stdout")), in_folder("out") + "\n");
 }
 
 TEST_F(Streams, AClosedStderrIsNotTheFileThatIsWritten) {
   EXPECT_EQ(in_shell(kLostStderr[1], {"convert", golden("hf-tiny"), in_folder("out")}).exit_code, 0);
-  EXPECT_EQ(contents(in_folder("out/model.safetensors")).find("tensors,"), std::string::npos);
+  EXPECT_EQ(adder::testing::read_file(in_folder("out/model.safetensors")).find("tensors,"),
+            std::string::npos);
   EXPECT_EQ(adder({"inspect", in_folder("out")}).exit_code, 0);
 }
 
@@ -87,7 +88,7 @@ TEST_F(Streams, AFullOrClosedStdoutIsAFailureOfEveryCommand) {
     commands.push_back({"generate", "-m", golden("hf-tiny"), "--ids", "1", "-n", "1", "--json"});
   }
   for (const auto& words : commands) {
-    SCOPED_TRACE(testing::PrintToString(words));
+    SCOPED_TRACE(::testing::PrintToString(words));
     const Outcome full = in_shell(R"("$0" "$@" >/dev/full)", words);
     EXPECT_EQ(full.exit_code, 1);
     EXPECT_THAT(full.err, HasSubstr("error: writing to standard output: No space left on device"));
@@ -102,7 +103,7 @@ TEST_F(Streams, PathsThatAreNotUtf8AreNoBugInJson) {
   std::filesystem::copy(golden("hf-tiny"), model);
   EXPECT_EQ(json({"inspect", model, "--tensors"})["config"]["vocab_size"], 512);
   EXPECT_THAT(json({"convert", model, folder() / "out\xfe"})["out"].get<std::string>(),
-              testing::EndsWith("out\xef\xbf\xbd"));
+              ::testing::EndsWith("out\xef\xbf\xbd"));
   EXPECT_TRUE(std::filesystem::exists(folder() / "out\xfe" / "config.json"));
   const Outcome devices = adder({"devices", "--json", "--plugin", folder() / "p\xff.so"});
   EXPECT_EQ(devices.exit_code, 1);
@@ -112,7 +113,7 @@ TEST_F(Streams, PathsThatAreNotUtf8AreNoBugInJson) {
   std::filesystem::create_symlink(test_plugin(), plugin);
   EXPECT_THAT(json({"generate", "-m", model, "--ids", "1", "-n", "1", "--plugin", plugin})["device"]["plugin"]
                   .get<std::string>(),
-              testing::EndsWith("plugin\xef\xbf\xbd.so"));
+              ::testing::EndsWith("plugin\xef\xbf\xbd.so"));
 }
 
 TEST_F(Streams, BytesOfHostileFilesDoNotReachTheTerminal) {

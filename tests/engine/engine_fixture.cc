@@ -6,8 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <sstream>
 #include <stdexcept>
+
+#include "base/testing.h"
 
 namespace adder::engine {
 
@@ -75,15 +76,7 @@ void write_tensors(const std::filesystem::path& path, std::vector<OwnedTensor>& 
   EXPECT_TRUE(formats::write_safetensors(path, views));
 }
 
-std::vector<std::string> EngineTest::plugins() {
-  std::vector<std::string> paths;
-  if (const char* list = std::getenv("ADDER_TEST_PLUGINS")) {
-    std::istringstream in(list);
-    for (std::string path; std::getline(in, path, ':');)
-      if (!path.empty()) paths.push_back(path);
-  }
-  return paths;
-}
+std::vector<std::string> EngineTest::plugins() { return adder::testing::plugin_paths(); }
 
 void EngineTest::SetUp() {
   if (plugins().empty()) GTEST_SKIP() << "no plugin: set ADDER_TEST_PLUGINS=path:path";
@@ -101,7 +94,7 @@ namespace {
 
 /// ctest runs each test in its own process; compiled programs are shared between them.
 std::filesystem::path cache_dir() {
-  return std::filesystem::path(testing::TempDir()) / ("adder-test-cache-" + std::to_string(getuid()));
+  return std::filesystem::path(::testing::TempDir()) / ("adder-test-cache-" + std::to_string(getuid()));
 }
 }  // namespace
 

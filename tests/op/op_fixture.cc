@@ -1,24 +1,15 @@
 #include "op_fixture.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <optional>
-#include <sstream>
 
+#include "base/testing.h"
 #include "hlo/literal.h"
 
 namespace adder::op {
 namespace {
 
-std::vector<std::string> plugin_paths() {
-  std::vector<std::string> paths;
-  if (const char* list = std::getenv("ADDER_TEST_PLUGINS")) {
-    std::istringstream in(list);
-    for (std::string path; std::getline(in, path, ':');)
-      if (!path.empty()) paths.push_back(path);
-  }
-  return paths;
-}
+using adder::testing::plugin_paths;
 
 std::string to_bytes(const Tensor& t) {
   std::string bytes;
@@ -63,10 +54,10 @@ std::optional<Clients>& client_cache() {
 
 /// Ends the clients, and with them the plugins' threads, before the process runs its static destructors: a
 /// plugin's thread that outlives the plugin's own statics aborts (seen with XLA's CPU plugins).
-struct CloseClients : testing::Environment {
+struct CloseClients : ::testing::Environment {
   void TearDown() override { client_cache().reset(); }
 };
-[[maybe_unused]] const auto* const kCloseClients = testing::AddGlobalTestEnvironment(new CloseClients);
+[[maybe_unused]] const auto* const kCloseClients = ::testing::AddGlobalTestEnvironment(new CloseClients);
 
 }  // namespace
 

@@ -36,7 +36,7 @@ inline Tensor i1(Dims dims, std::vector<double> values) {
 
 using Build = std::function<hlo::Values(const hlo::Values& arguments)>;
 
-class OpTest : public testing::Test {
+class OpTest : public ::testing::Test {
  protected:
   void SetUp() override;
 

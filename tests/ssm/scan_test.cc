@@ -77,7 +77,7 @@ Problem make(const Case& c) {
 hlo::Values as_values(const Scan& scan) { return {scan.y, scan.state}; }
 Recurrence recurrence(const hlo::Values& v) { return {v[0], v[1], v[2], v[3]}; }
 
-class ScanningCases : public Scanning, public testing::WithParamInterface<Case> {};
+class ScanningCases : public Scanning, public ::testing::WithParamInterface<Case> {};
 
 TEST_P(ScanningCases, ChunkedEqualsTheRecurrence) {
   const Case c = GetParam();
@@ -93,14 +93,14 @@ TEST_P(ScanningCases, ChunkedEqualsTheRecurrence) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ScanningCases,
-                         testing::Values(Case{1, 1, 2, 3, 1, 4, 1}, Case{1, 7, 2, 3, 1, 4, 7},
-                                         Case{1, 7, 4, 3, 2, 5, 3}, Case{2, 16, 6, 4, 3, 8, 4},
-                                         Case{1, 17, 4, 8, 4, 16, 8}, Case{3, 33, 2, 4, 1, 8, 16},
-                                         Case{1, 65, 2, 2, 1, 4, 64}, Case{1, 5, 2, 3, 1, 4, 128},
-                                         // decays that underflow within a chunk: masked before exp, no NaN
-                                         Case{1, 40, 2, 3, 1, 4, 16, 80.0},
-                                         // padding leaves the state alone
-                                         Case{2, 24, 2, 3, 2, 4, 8, 1.0, 11}));
+                         ::testing::Values(Case{1, 1, 2, 3, 1, 4, 1}, Case{1, 7, 2, 3, 1, 4, 7},
+                                           Case{1, 7, 4, 3, 2, 5, 3}, Case{2, 16, 6, 4, 3, 8, 4},
+                                           Case{1, 17, 4, 8, 4, 16, 8}, Case{3, 33, 2, 4, 1, 8, 16},
+                                           Case{1, 65, 2, 2, 1, 4, 64}, Case{1, 5, 2, 3, 1, 4, 128},
+                                           // decays that underflow within a chunk: masked before exp, no NaN
+                                           Case{1, 40, 2, 3, 1, 4, 16, 80.0},
+                                           // padding leaves the state alone
+                                           Case{2, 24, 2, 3, 2, 4, 8, 1.0, 11}));
 
 TEST_F(Scanning, StepEqualsTheRecurrence) {
   for (const Case& c :

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "support/contents.h"
+#include "base/testing.h"
 
 namespace adder::test {
 
@@ -73,7 +73,7 @@ bool Process::wait_for_output(std::chrono::seconds patience) {
 bool Process::wait_for_error(const std::string& text, std::chrono::seconds patience) {
   const auto deadline = Clock::now() + patience;
   while (Clock::now() < deadline) {
-    if (contents(folder_.path() / "err").find(text) != std::string::npos) return true;
+    if (adder::testing::read_file(folder_.path() / "err").find(text) != std::string::npos) return true;
     if (ended()) return false;
     std::this_thread::sleep_for(kPoll);
   }
@@ -89,8 +89,8 @@ Outcome Process::wait(std::chrono::seconds patience) {
   Outcome outcome;
   if (WIFEXITED(status_)) outcome.exit_code = WEXITSTATUS(status_);
   if (WIFSIGNALED(status_)) outcome.signal = WTERMSIG(status_);
-  outcome.out = contents(folder_.path() / "out");
-  outcome.err = contents(folder_.path() / "err");
+  outcome.out = adder::testing::read_file(folder_.path() / "out");
+  outcome.err = adder::testing::read_file(folder_.path() / "err");
   return outcome;
 }
 

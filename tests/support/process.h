@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/temporary_folder.h"
+#include "base/testing.h"
 
 namespace adder::test {
 
@@ -40,7 +40,7 @@ class Process {
   Outcome wait(std::chrono::seconds patience = std::chrono::seconds(300));
 
  private:
-  TemporaryFolder folder_;
+  adder::testing::TempDirectory folder_;
   pid_t pid_ = -1;
   int status_ = 0;
 };
