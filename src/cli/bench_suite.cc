@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/files.h"
+#include "cli/common_options.h"
 #include "cli/outputs.h"
 #include "cli/provenance.h"
 #include "cli/suite_json.h"
@@ -115,7 +116,7 @@ Status check_suite_flags(const SuiteFlags& flags, std::size_t models) {
     if (flags.out.empty()) return usage("--report needs --out DIR, where report.html goes");
     return {};
   }
-  if (models == 0) return usage("--model is required");
+  if (models == 0) return usage(std::string(kNoModel));
   if (!flags.suite.empty()) return {};
   if (!flags.out.empty()) return usage("--out goes with --suite paper or --report");
   return {};
