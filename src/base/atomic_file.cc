@@ -34,7 +34,7 @@ Status AtomicFile::check(const fs::path& target) {
   ADDER_CHECK(check_target(target));
   if (Status folder = check_folder_writable(folder_of(target)); !folder) {
     Error error = std::move(folder).error();
-    error.message = fmt::format("{}: cannot write here: {}", target.string(), error.message);
+    error.message = fmt::format("{}: {}", target.string(), error.message);
     return fail(std::move(error));
   }
   // A folder may say that it can be written and not be (/proc, a full disk): only making a file tells.
