@@ -79,7 +79,9 @@ Result<std::vector<Entry>> entries(std::string_view text, std::string_view origi
     if (content.empty() || content.front() == '#') continue;
     if (whole.front() == ' ' || whole.front() == '\t') {
       if (out.empty()) return fail(bad(origin, line, "an indented line with nothing above to go on with"));
-      out.back().value += (out.back().value.empty() ? "" : " ") + std::string(content);
+      std::string& value = out.back().value;
+      if (!value.empty()) value += ' ';
+      value += content;
       continue;
     }
     if (content.front() == '[' && content.back() == ']') {
