@@ -92,6 +92,7 @@ void add_suite_flags(CLI::App& app, SuiteFlags& flags) {
                  "suite: prompt and generation lengths (default: 128,512,1024,2048,4096)")
       ->delimiter(',')
       ->check(CLI::Range(2, 1 << 20))
+      ->type_name("N,N,...")
       ->needs(suite);
   app.add_option("--max-position", flags.max_position,
                  "suite: how far decode latency by position is followed (default: 100000)")
