@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# tools/try_package.sh [FOLDER]: installs what ./x package made (build/packages) in bare Debian 12 roots, each made by
-# debootstrap with nothing but its essential packages, and runs the demo there. As root; needs debootstrap and a Debian
-# mirror. FOLDER (default: build/bare) is where the roots are made; they are removed afterwards.
+# tools/try_package.sh [SUITE [FOLDER]]: installs what ./x package made (build/packages) in bare roots of Debian SUITE
+# (bookworm, trixie, ...; default: bookworm), each made by debootstrap with nothing but its essential packages, and runs
+# the demo there. As root; needs debootstrap and a Debian mirror. FOLDER (default: build/bare-SUITE) is where the roots
+# are made; they are removed afterwards, and only what debootstrap made is kept, as a tarball.
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
-work=${1:-$root/build/bare}
+suite=${1:-bookworm}
+work=${2:-$root/build/bare-$suite}
 deb=$(ls "$root"/build/packages/adder_*.deb)
 tarball=$(ls "$root"/build/packages/adder-*.tar.gz)
 prompt="It is a truth universally acknowledged,"
@@ -13,7 +15,7 @@ bare_root() { # NAME
   rm -rf "${work:?}/$1"
   mkdir -p "$work"
   if [[ ! -f $work/minbase.tar ]]; then
-    debootstrap --variant=minbase bookworm "$work/minbase" http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1 ||
+    debootstrap --variant=minbase "$suite" "$work/minbase" http://deb.debian.org/debian >"$work/debootstrap.log" 2>&1 ||
       { tail -5 "$work/debootstrap.log" >&2; exit 1; }
     tar -C "$work/minbase" -cf "$work/minbase.tar" .
     rm -rf "$work/minbase"
@@ -36,7 +38,7 @@ shown() { # NAME COMMAND: prints the line as typed, then what it says
   inside "$1" bash -c "$2" 2>&1
 }
 
-echo "== $(basename "$deb") on a bare Debian 12"
+echo "== $(basename "$deb") on a bare $suite"
 bare_root deb
 cp "$deb" "$work/deb/root/adder.deb"
 inside deb bash -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /root/adder.deb' \
@@ -47,7 +49,7 @@ shown deb 'adder devices'
 shown deb "adder generate -m /usr/share/adder/models/austen-3.6m -p '$prompt' -n 60 --seed 1"
 
 echo
-echo "== $(basename "$tarball") on a bare Debian 12, unpacked in /opt, no package installed"
+echo "== $(basename "$tarball") on a bare $suite, unpacked in /opt, no package installed"
 bare_root tarball
 tar -C "$work/tarball/opt" -xzf "$tarball"
 program=/opt/$(basename "$tarball" .tar.gz)/bin/adder

@@ -9,12 +9,14 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <ranges>
+
+#include "base/files.h"
 
 namespace adder::ahead {
 namespace {
+
+constexpr std::uint64_t kLargestTargetFile = 1 << 20;
 
 std::string_view trim(std::string_view text) {
   const auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
@@ -77,7 +79,9 @@ Result<std::vector<Entry>> entries(std::string_view text, std::string_view origi
     if (content.empty() || content.front() == '#') continue;
     if (whole.front() == ' ' || whole.front() == '\t') {
       if (out.empty()) return fail(bad(origin, line, "an indented line with nothing above to go on with"));
-      out.back().value += (out.back().value.empty() ? "" : " ") + std::string(content);
+      std::string& value = out.back().value;
+      if (!value.empty()) value += ' ';
+      value += content;
       continue;
     }
     if (content.front() == '[' && content.back() == ']') {
@@ -151,15 +155,13 @@ Result<Target> find_target(const std::string& request) {
   const auto& known = known_targets();
   if (const auto found = known.find(request); found != known.end())
     return parse_target(found->second, request, request);
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(request, ignored))
+  ADDER_TRY(const std::filesystem::file_type type, type_of(request));
+  if (type == std::filesystem::file_type::not_found)
     return fail(ErrorCode::not_found,
                 fmt::format("target \"{}\": neither a known target nor a file", request),
                 fmt::format("known: {}; another device is a file like those in src/ahead/targets",
                             fmt::join(known | std::views::keys, ", ")));
-  std::ifstream in(request, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in && !in.eof()) return fail(ErrorCode::corrupt, fmt::format("target {}: cannot be read", request));
+  ADDER_TRY(const std::string text, read_regular_file(request, kLargestTargetFile));
   return parse_target(text, std::filesystem::path(request).stem().string(), request);
 }
 

@@ -87,5 +87,13 @@ TEST(TargetTest, AFileIsATarget) {
   EXPECT_THAT(none.error().hint, HasSubstr("h100"));
 }
 
+TEST(TargetTest, WhatIsNoTargetFileIsNotReadToItsEnd) {
+  EXPECT_THAT(find_target("/dev/zero").error().message, HasSubstr("expected a regular file, found a device"));
+  EXPECT_THAT(find_target(testing::TempDir()).error().message, HasSubstr("found a directory"));
+  const std::string path = testing::TempDir() + "/too-large.txt";
+  std::ofstream(path) << std::string(2 << 20, '#');
+  EXPECT_THAT(find_target(path).error().message, HasSubstr("larger than 1048576 bytes"));
+}
+
 }  // namespace
 }  // namespace adder::ahead

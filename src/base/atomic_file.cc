@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/descriptor_io.h"
 #include "base/leftovers.h"
 
 namespace adder {
@@ -33,7 +34,7 @@ Status AtomicFile::check(const fs::path& target) {
   ADDER_CHECK(check_target(target));
   if (Status folder = check_folder_writable(folder_of(target)); !folder) {
     Error error = std::move(folder).error();
-    error.message = fmt::format("{}: cannot write here: {}", target.string(), error.message);
+    error.message = fmt::format("{}: {}", target.string(), error.message);
     return fail(std::move(error));
   }
   // A folder may say that it can be written and not be (/proc, a full disk): only making a file tells.
@@ -70,17 +71,15 @@ AtomicFile::~AtomicFile() {
 }
 
 Status AtomicFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_failure(target_, "write", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    written_ += static_cast<std::uint64_t>(n);
-  }
-  return {};
+  return write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
-Status AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+Status AtomicFile::write(std::string_view text) {
+  if (const int code = write_fully(file_.get(), text); code != 0)
+    return system_failure(target_, "write", code);
+  written_ += text.size();
+  return {};
+}
 
 Status AtomicFile::commit() {
   if (file_.get() < 0)

@@ -5,9 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <system_error>
+
+#include "base/descriptor_io.h"
 
 namespace adder {
 
@@ -94,18 +95,7 @@ Result<Descriptor> open_regular(const fs::path& path) {
 
 Result<std::string> read_regular_file(const fs::path& path, std::uint64_t max_bytes) {
   ADDER_TRY(const Descriptor file, open_regular(path));
-  std::string out;
-  std::array<char, 1 << 16> buffer;
-  while (true) {
-    const ssize_t n = ::read(file.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_failure(path, "read", errno);
-    if (n == 0) return out;
-    out.append(buffer.data(), static_cast<std::size_t>(n));
-    if (out.size() > max_bytes)
-      return fail(ErrorCode::unsupported,
-                  fmt::format("{}: larger than {} bytes, the most expected here", path.string(), max_bytes));
-  }
+  return read_to_end(file.get(), path, max_bytes);
 }
 
 Status check_folder_writable(const fs::path& folder) {

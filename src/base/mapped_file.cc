@@ -30,8 +30,8 @@ MappedFile::MappedFile(std::filesystem::path path, Descriptor file, const std::b
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
-      file_(std::move(other.file_)),
       identity_(other.identity_),
+      file_(std::move(other.file_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)) {}
 

@@ -175,8 +175,14 @@ class Reader {
         return refuse(fmt::format("{} comes after a command", name),
                       fmt::format("as in `adder generate {} ...`; see `adder help`", name));
     }
+    std::vector<std::string> candidates = option_names(app_);
+    for (const Foreign& f : foreign_options())
+      if (find_option(app_, std::string(f.ours)))
+        candidates.insert(candidates.end(), f.names.begin(), f.names.end());
+    const std::string near = nearest(name, candidates);
+    const Foreign* foreign = find_exactly(near) ? nullptr : find_foreign(near);
     return refuse(fmt::format("there is no option {}", name),
-                  did_you_mean(nearest(name, option_names(app_)), help_hint()));
+                  did_you_mean(foreign ? std::string(foreign->ours) : near, help_hint()));
   }
 
   std::string help_hint() const {
@@ -229,9 +235,10 @@ std::string Arguments::in_users_words(std::string message) const {
       return at < message.size() &&
              (std::isalnum(static_cast<unsigned char>(message[at])) != 0 || message[at] == '-');
     };
+    const auto listed = [&](std::size_t at) { return at > 0 && message[at - 1] == '/'; };  // -p/--prompt
     for (std::size_t at = message.find(own); at != std::string::npos;
          at = message.find(own, at + word.size()))
-      if (!part_of_word(at + own.size())) message.replace(at, own.size(), word);
+      if (!part_of_word(at + own.size()) && !listed(at)) message.replace(at, own.size(), word);
   }
   return message;
 }

@@ -57,6 +57,8 @@ TEST_F(ArgumentsTest, WhatCannotMeanAnythingSaysWhy) {
 TEST_F(ArgumentsTest, ATypoGetsTheNearestName) {
   EXPECT_THAT(refused({"generate", "--top-kk", "4"}).hint, HasSubstr("did you mean --top-k?"));
   EXPECT_THAT(refused({"generate", "--repeat", "4"}).hint, HasSubstr("did you mean --repeat-penalty?"));
+  EXPECT_THAT(refused({"generate", "--temprature", "1"}).hint, HasSubstr("did you mean --temp?"));
+  EXPECT_THAT(refused({"generate", "--max-token", "1"}).hint, HasSubstr("did you mean --predict?"));
   EXPECT_THAT(refused({"perplexty"}).hint, HasSubstr("`adder perplexity`"));
   EXPECT_THAT(refused({"run"}).hint, HasSubstr("`adder generate`"));
   EXPECT_EQ(refused({"xyzzy"}).hint, "see `adder help`");
@@ -68,6 +70,8 @@ TEST_F(ArgumentsTest, MessagesUseTheUsersWords) {
   ASSERT_TRUE(out);
   EXPECT_EQ(out->in_users_words("--predict: bad, --predict-more, --temp is x"),
             "-n: bad, --predict-more, --temperature is x");
+  EXPECT_EQ(out->in_users_words("one of -n/--predict and -p/--prompt"),
+            "one of -n/--predict and -p/--prompt");
 }
 
 }  // namespace

@@ -120,9 +120,11 @@ Command declare_bench(CLI::App& parent) {
       ->type_name("N");
   app.add_option("--block", o->bench.block, "decode steps in one device call")
       ->check(CLI::Range(1, 4096))
+      ->type_name("S")
       ->capture_default_str();
   app.add_option("-o,--output", o->output, "md, json, jsonl or csv")
       ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}))
+      ->type_name("FORMAT")
       ->capture_default_str();
   add_suite_flags(app, o->suite);
   add_console_options(app, o->console);

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/files.h"
+#include "cli/common_options.h"
 #include "cli/outputs.h"
 #include "cli/provenance.h"
 #include "cli/suite_json.h"
@@ -92,6 +93,7 @@ void add_suite_flags(CLI::App& app, SuiteFlags& flags) {
                  "suite: prompt and generation lengths (default: 128,512,1024,2048,4096)")
       ->delimiter(',')
       ->check(CLI::Range(2, 1 << 20))
+      ->type_name("N,N,...")
       ->needs(suite);
   app.add_option("--max-position", flags.max_position,
                  "suite: how far decode latency by position is followed (default: 100000)")
@@ -116,7 +118,7 @@ Status check_suite_flags(const SuiteFlags& flags, std::size_t models) {
     if (flags.out.empty()) return usage("--report needs --out DIR, where report.html goes");
     return {};
   }
-  if (models == 0) return usage("--model is required");
+  if (models == 0) return usage(std::string(kNoModel));
   if (!flags.suite.empty()) return {};
   if (!flags.out.empty()) return usage("--out goes with --suite paper or --report");
   return {};

@@ -28,6 +28,9 @@ struct ModelOptions {
   bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
 };
 
+/// Said where a command was given no model.
+inline constexpr std::string_view kNoModel = "no model: give it as the first argument or with -m/--model";
+
 void add_console_options(CLI::App& app, ConsoleOptions& options);
 /// --model, also as the first argument, and all of the following.
 void add_model_options(CLI::App& app, ModelOptions& options);

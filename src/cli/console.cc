@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/descriptor_io.h"
 #include "base/exception.h"
 #include "base/text.h"
 #include "cli/last_words.h"
@@ -70,13 +71,7 @@ void Console::note(std::string_view line) {
 }
 
 void print_note(std::string_view text) {
-  const std::string plain = printable(text, kKept);
-  for (std::string_view left = plain; !left.empty();) {
-    const ssize_t n = ::write(STDERR_FILENO, left.data(), left.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // a note that nobody takes is no reason to fail
-    left.remove_prefix(static_cast<std::size_t>(n));
-  }
+  static_cast<void>(write_fully(STDERR_FILENO, printable(text, kKept)));
 }
 
 void print_error(const Error& error) {
@@ -89,8 +84,7 @@ void print_error_of(const std::exception_ptr& exception) noexcept {
   try {
     print_error(error_of(exception));
   } catch (...) {  // not even memory for the sentence
-    constexpr std::string_view kSentence = "error: out of memory\n";
-    [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, kSentence.data(), kSentence.size());
+    static_cast<void>(write_fully(STDERR_FILENO, "error: out of memory\n"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 
+#include "base/json.h"
 #include "cli/conversion.h"
 
 namespace adder::cli {
@@ -10,6 +11,17 @@ struct ConvertCommandOptions {
   ConversionOptions conversion;
   std::optional<std::string> dtype;
 };
+
+/// What can be written, under the names that other programs have for it too.
+std::optional<DType> written_dtype(const std::string& name) {
+  if (name == "f32" || name == "float32" || name == "fp32" || name == "float") return DType::f32;
+  if (name == "bf16" || name == "bfloat16") return DType::bf16;
+  return std::nullopt;
+}
+
+std::string check_written_dtype(const std::string& name) {
+  return written_dtype(name) ? "" : in_quotes(name) + " is none of f32, bf16";
+}
 
 }  // namespace
 
@@ -21,10 +33,11 @@ Command declare_convert(CLI::App& parent) {
   app.add_option("--dtype", o->dtype,
                  "f32: everything; bf16: projections, embedding and head (default: as stored; GGUF's "
                  "quantised weights become f32)")
-      ->check(CLI::IsMember({"f32", "bf16"}));
+      ->check(check_written_dtype)
+      ->type_name("TYPE");
   app.footer(examples({"adder convert DIR OUT --dtype bf16", "adder convert model.gguf OUT"}));
   return {&app, nullptr,
-          [o] { return run_conversion(o->conversion, o->dtype ? parse_dtype(*o->dtype) : std::nullopt); }};
+          [o] { return run_conversion(o->conversion, o->dtype ? written_dtype(*o->dtype) : std::nullopt); }};
 }
 
 }  // namespace adder::cli

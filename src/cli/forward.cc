@@ -91,7 +91,7 @@ Result<engine::Snapshot> initial(const ForwardOptions& o, const engine::Engine& 
   const DType dtype = engine.programs().model().weight_dtype;
   std::uint64_t fingerprint = 0;  // all weights are read for it, so only where a snapshot asks
   if (!o.state_in.empty() || !o.state_out.empty()) {
-    checkpoint::FingerprintOptions how{.progress = &console.progress(), .stop = &interrupted()};
+    checkpoint::FingerprintOptions how{.memory = {}, .progress = &console.progress(), .stop = &interrupted()};
     if (!o.model.no_cache) how.memory = engine::default_cache_dir().parent_path();
     ADDER_TRY(fingerprint, checkpoint::fingerprint_of(engine.checkpoint(), how));
   }

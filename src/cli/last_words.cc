@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/descriptor_io.h"
 #include "base/exception.h"
 #include "cli/command.h"
 #include "cli/console.h"
@@ -21,16 +22,12 @@ namespace adder::cli {
 
 namespace {
 
-// Everything down to on_bus_error runs in a signal handler: no allocation, no locks, no stdio.
+// Everything down to on_abort runs in a signal handler: no allocation, no locks, no stdio.
 
-void say(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
+/// stderr as the process found it: while a plugin starts, descriptor 2 leads nowhere (pjrt/quiet_stderr.h).
+int real_stderr = STDERR_FILENO;
+
+void say(std::string_view text) { static_cast<void>(write_fully(real_stderr, text)); }
 
 std::uintptr_t take_hex(std::string_view& text) {
   std::uintptr_t value = 0;
@@ -93,6 +90,15 @@ extern "C" void on_bus_error(int signal, siginfo_t* info, void*) {
   ::signal(signal, SIG_DFL);  // on return the instruction faults again
 }
 
+/// A plugin, or a library that it uses, checks something and gives up: XLA does so where it gets no thread.
+extern "C" void on_abort(int) {
+  say("error: the plugin, or a library that it uses, has ended the program (abort)\n"
+      "hint: most often there was no thread or no memory left: `ulimit -u` and `ulimit -v` say what is "
+      "allowed; "
+      "-v shows more of what the plugin says\n");
+  ::_exit(static_cast<int>(ExitCode::failed));
+}
+
 extern "C" void on_broken_pipe(int) {}
 
 [[noreturn]] void on_terminate() {
@@ -112,11 +118,13 @@ void take_up_closed_streams() {
 
 void prepare_process() {
   take_up_closed_streams();
+  if (const int copy = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3); copy >= 0) real_stderr = copy;
   struct sigaction bus {};
   bus.sa_sigaction = on_bus_error;
   sigemptyset(&bus.sa_mask);
   bus.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &bus, nullptr);
+  ::signal(SIGABRT, on_abort);
   struct sigaction pipe {
   }, before{};
   pipe.sa_handler = on_broken_pipe;  // not SIG_IGN, which programs that we start would inherit

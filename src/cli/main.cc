@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <exception>
 #include <sstream>
 
 #include "cli/arguments.h"
+#include "cli/common_options.h"
 #include "cli/console.h"
 #include "cli/help.h"
 #include "cli/last_words.h"
@@ -20,11 +22,22 @@ ExitCode usage_error(Error error, const std::string& command = "") {
   return ExitCode::usage;
 }
 
+/// What is not given, under the name that the usage line has for it.
+std::string plainer_requirement(const std::string& message) {
+  if (message == "--model is required") return std::string(kNoModel);
+  if (message.starts_with("-")) return message;
+  std::string out = message;
+  std::transform(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(out.find(' ')), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return out;
+}
+
 /// CLI11's two ways to say that a value is no number, or none that is allowed, in one: "-n: "x" is not a
 /// number from 1 to 9".
 std::string plainer(const std::string& message) {
   constexpr std::string_view kConversion = "Could not convert: ", kValue = ": Value ",
                              kRange = " not in range ";
+  if (message.ends_with(" is required")) return plainer_requirement(message);
   if (const auto is = message.find(" = "); message.starts_with(kConversion) && is != std::string::npos)
     return fmt::format("{}: {} is not a number", message.substr(kConversion.size(), is - kConversion.size()),
                        in_quotes(message.substr(is + 3)));

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/descriptor_io.h"
 #include "engine/platform.h"
 
 namespace adder::cli {
@@ -56,11 +57,7 @@ std::string report(const std::filesystem::path& path, std::string_view platform,
   } catch (const std::exception& e) {
     text = to_text(failure(e.what()));
   }
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t n = ::write(out, text.data() + done, text.size() - done);
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
+  static_cast<void>(write_fully(out, text));
   ::_exit(0);
 }
 

@@ -156,15 +156,19 @@ Command declare_profile(CLI::App& parent) {
   add_model_options(app, o->model);
   app.add_option("-p,--n-prompt", o->profile.prompt, "tokens of the prefill; 0: none")
       ->check(CLI::Range(0, 2048))
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("-n,--n-gen", o->profile.generate, "decode steps, in one block; 0: none")
       ->check(CLI::Range(0, 4096))
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("-b,--batch", o->profile.batch, "batch size")
       ->check(CLI::Range(1, 1 << 16))
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("-r,--repetitions", o->profile.repetitions, "measurements; the median counts")
       ->check(CLI::Range(1, 1000))
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("--depth", o->profile.depth,
                  "how fine: names of a part's path, such as 1 for all of the mixer")

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <vector>
 
+#include "base/descriptor_io.h"
+
 namespace adder::cli {
 
 namespace {
@@ -21,13 +23,8 @@ int terminal_columns(int fd) {
   return ::ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n <= 0) return;  // a bar that cannot be shown is no reason to fail
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
+/// A bar that cannot be shown is no reason to fail.
+void show(int fd, std::string_view text) { static_cast<void>(write_fully(fd, text)); }
 
 }  // namespace
 
@@ -165,15 +162,15 @@ void ProgressBar::tick() {
 void ProgressBar::draw() {
   moment_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (style_ == Style::lines) {
-    write_all(fd_, describe_progress(moment_) + "\n");
+    show(fd_, describe_progress(moment_) + "\n");
     return;
   }
-  write_all(fd_, "\r\x1b[K" + render_progress(moment_, terminal_columns(fd_)));
+  show(fd_, "\r\x1b[K" + render_progress(moment_, terminal_columns(fd_)));
   visible_ = true;
 }
 
 void ProgressBar::clear() {
-  if (visible_) write_all(fd_, "\r\x1b[K");
+  if (visible_) show(fd_, "\r\x1b[K");
   visible_ = false;
 }
 

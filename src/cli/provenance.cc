@@ -74,7 +74,8 @@ std::string model_name(const std::filesystem::path& given, const std::filesystem
     std::string name = part.string();
     if (!name.starts_with(kPrefix)) continue;
     name.erase(0, kPrefix.size());
-    if (const auto at = name.find("--"); at != std::string::npos) return name.replace(at, 2, "/");
+    if (const auto at = name.find("--"); at != std::string::npos)
+      return fmt::format("{}/{}", name.substr(0, at), name.substr(at + 2));
   }
   const auto clean = (directory / "").parent_path().lexically_normal();
   return clean.has_filename() && clean.filename() != "." ? clean.filename().string() : directory.string();

@@ -5,29 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <cstdint>
+
+#include "base/descriptor_io.h"
+#include "base/files.h"
 
 namespace adder::cli {
 namespace {
 
-Result<std::string> read_all(int fd, const std::string& name) {
-  std::string out;
-  std::array<char, 1 << 16> buffer;
-  while (true) {
-    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
-    if (n == 0) return out;
-    if (n > 0) {
-      out.append(buffer.data(), static_cast<std::size_t>(n));
-    } else if (errno == EISDIR) {
-      return fail(ErrorCode::invalid_argument, name + ": is a directory, expected a file");
-    } else if (errno != EINTR) {
-      return fail(ErrorCode::internal, fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));
-    }
-  }
-}
+constexpr std::uint64_t kLongestText = 256 << 20;  // devices such as /dev/zero have no end
 
 /// The byte that "HH" at `text`'s beginning stands for.
 bool parse_hex(std::string_view text, char& out) {
@@ -41,16 +29,15 @@ bool parse_hex(std::string_view text, char& out) {
 }  // namespace
 
 Result<std::string> read_text_file(const std::filesystem::path& path) {
-  if (path == "-") return read_all(STDIN_FILENO, "standard input");
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT)
+  if (path == "-") return read_to_end(STDIN_FILENO, "standard input", kLongestText);
+  ADDER_TRY(const std::filesystem::file_type type, type_of(path));
+  if (type == std::filesystem::file_type::directory)
+    return fail(ErrorCode::invalid_argument, path.string() + ": is a directory, expected a file");
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));  // a pipe or a device will do
+  if (file.get() < 0 && errno == ENOENT)
     return fail(ErrorCode::not_found, path.string() + ": no such file", "- reads standard input");
-  if (fd < 0)
-    return fail(ErrorCode::internal,
-                fmt::format("{}: cannot be opened: {}", path.string(), std::strerror(errno)));
-  Result<std::string> text = read_all(fd, path.string());
-  ::close(fd);
-  return text;
+  if (file.get() < 0) return system_failure(path, "open", errno);
+  return read_to_end(file.get(), path, kLongestText);
 }
 
 Result<std::string> read_prompt_file(const std::filesystem::path& path) {

@@ -9,7 +9,8 @@
 namespace adder::cli {
 
 /// All of a file, pipe or device, such as /dev/stdin or what a shell makes of <(...); "-" is standard input.
-/// Errors: not_found, invalid_argument (a directory), internal (the system's reason).
+/// Errors: not_found, invalid_argument (a directory), unsupported (over 256 MiB, as of a device
+/// without an end), the system's reason.
 Result<std::string> read_text_file(const std::filesystem::path& path);
 
 /// The same without one newline at its end, which editors and `echo` put there: a prompt, as llama.cpp reads

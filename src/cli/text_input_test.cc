@@ -46,6 +46,13 @@ TEST(TextInput, WhatCannotBeReadIsNamed) {
   EXPECT_THAT(read_text_file(folder.path()).error().message, HasSubstr("is a directory"));
 }
 
+TEST(TextInput, ADeviceWithoutAnEndIsNotReadForEver) {
+  const auto read = read_text_file("/dev/zero");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::unsupported);
+  EXPECT_THAT(read.error().message, HasSubstr("/dev/zero: larger than"));
+}
+
 TEST(TextInput, EscapesStandForWhatTheyName) {
   EXPECT_EQ(unescape(R"(a\nb\t\"c\"\\n\x41)"), "a\nb\t\"c\"\\nA");
   EXPECT_EQ(unescape(R"(\q \xZZ \)"), R"(\q \xZZ \)");

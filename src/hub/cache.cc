@@ -79,7 +79,9 @@ Status RepositoryCache::write_absent(std::string_view commit, std::string_view p
 
 Result<std::string> RepositoryCache::commit_of(std::string_view revision) const {
   if (is_commit(revision)) return std::string(revision);
-  std::string commit = read_regular_file(ref(revision), 4096).value_or("");
+  Result<std::string> read = read_regular_file(ref(revision), 4096);
+  if (!read && read.error().code != ErrorCode::not_found) return fail(std::move(read).error());
+  std::string commit = std::move(read).value_or("");
   while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
   if (is_commit(commit)) return commit;
   if (commit.empty()) return fail(ErrorCode::not_found, ref(revision).string() + ": not there");
@@ -116,6 +118,7 @@ Result<fs::path> locate(std::string_view text, const Environment& environment) {
   ADDER_TRY(const fs::path cache, cache_directory(environment));
   const RepositoryCache repository(cache, id);
   const Result<std::string> commit = repository.commit_of(id.revision);
+  if (!commit && commit.error().code != ErrorCode::not_found) return fail(commit.error());
   if (!commit)
     return fail(ErrorCode::not_found,
                 fmt::format("{} is not in the cache ({})", to_string(id), commit.error().message),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/mapped_file.h"
@@ -41,11 +42,19 @@ std::string Digest::finish() {
   return out;
 }
 
-Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind) {
+Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind, Supervision watch,
+                                   Progress& progress, std::string_view label) {
+  constexpr std::size_t kPiece = 4 << 20;  // some milliseconds
   ADDER_TRY(const MappedFile file, MappedFile::open(path));
   ADDER_TRY(Digest digest, Digest::start(kind, file.bytes().size()));
   file.advise(file.bytes(), Advice::sequential);
-  digest.update(file.bytes());
+  ProgressScope scope(progress, file.bytes().size(), label);
+  for (auto left = file.bytes(); !left.empty(); left = left.subspan(std::min(kPiece, left.size()))) {
+    if (watch.stopped()) return stopped_failure();
+    const auto piece = left.first(std::min(kPiece, left.size()));
+    digest.update(piece);
+    scope.advance(piece.size());
+  }
   return digest.finish();
 }
 

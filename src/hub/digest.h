@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "adder/error.h"
+#include "base/log.h"
+#include "hub/supervision.h"
 
 struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
 
@@ -44,8 +46,10 @@ class Digest {
   std::unique_ptr<evp_md_ctx_st, Free> context_;  // null: nothing to compute
 };
 
-/// The checksum of a whole file, of this kind. Errors: as MappedFile::open, Digest::start.
-Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind);
+/// The checksum of a whole file, of this kind, with progress under `label`. Errors: as MappedFile::open,
+/// Digest::start; cancelled.
+Result<std::string> digest_of_file(const std::filesystem::path& path, ChecksumKind kind, Supervision watch,
+                                   Progress& progress, std::string_view label);
 
 /// What a file's names for itself allow: an etag of 64 hexadecimal digits is its sha256, one of 40 git's
 /// blob hash.

@@ -117,7 +117,7 @@ Result<std::uint64_t> fetch_blob(Remote& remote, const RepositoryCache& cache, c
     meter.reach(metadata.size);
     return 0;
   }
-  ADDER_TRY(PartialBlob blob, PartialBlob::open(cache.blob(metadata.blob), metadata));
+  ADDER_TRY(PartialBlob blob, PartialBlob::open(cache.blob(metadata.blob), metadata, remote.watch()));
   const bool resumed = blob.size() > 0;
   if (resumed)
     log(remote.watch().log, LogLevel::info, "{}: {} of {} bytes are there already", path, blob.size(),

@@ -123,6 +123,12 @@ void Recorder::log(LogLevel, std::string_view message) {
   if (on_message) on_message(message);
 }
 
+void Recorder::begin(std::uint64_t bytes, std::string_view label) {
+  total = bytes;
+  labels.emplace_back(label);
+  if (on_begin) on_begin(label);
+}
+
 bool Recorder::heard(const std::string& part) const {
   const std::scoped_lock lock(mutex_);
   for (const std::string& message : messages_)

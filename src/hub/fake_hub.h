@@ -50,20 +50,21 @@ class FakeHub {
   TestServer server_;  // last: its threads use the rest
 };
 
-/// Remembers what it is told; calls `on_message` for each message.
+/// Remembers what it is told; calls `on_message` for each message, `on_begin` for each label.
 class Recorder final : public LogSink, public Progress {
  public:
   bool enabled(LogLevel) const override { return true; }
   void log(LogLevel, std::string_view message) override;
-  void begin(std::uint64_t bytes, std::string_view) override { total = bytes; }
+  void begin(std::uint64_t bytes, std::string_view label) override;
   void advance(std::uint64_t bytes) override { done += bytes; }
   void end() override { ++ends; }
 
   bool heard(const std::string& part) const;
 
-  std::function<void(std::string_view)> on_message;
+  std::function<void(std::string_view)> on_message, on_begin;
   std::uint64_t total = 0, done = 0;
   int ends = 0;
+  std::vector<std::string> labels;  ///< of everything that began
 
  private:
   mutable std::mutex mutex_;  // guards messages_

@@ -32,7 +32,8 @@ PartialBlob::~PartialBlob() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Result<PartialBlob> PartialBlob::open(const fs::path& target, const FileMetadata& expected) {
+Result<PartialBlob> PartialBlob::open(const fs::path& target, const FileMetadata& expected,
+                                      const Supervision& watch) {
   ADDER_CHECK(make_directories(target.parent_path()));
   const fs::path path = partial_path(target);
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -43,14 +44,15 @@ Result<PartialBlob> PartialBlob::open(const fs::path& target, const FileMetadata
   const auto existing = static_cast<std::uint64_t>(status.st_size);
   // Without a checksum nothing would tell whether the old beginning belongs to the new end.
   const bool usable = existing <= expected.size && expected.checksum.kind != ChecksumKind::none;
-  ADDER_CHECK(existing > 0 && usable ? out.read_existing() : out.restart());
+  ADDER_CHECK(existing > 0 && usable ? out.read_existing(watch) : out.restart());
   return out;
 }
 
-Status PartialBlob::read_existing() {
+Status PartialBlob::read_existing(const Supervision& watch) {
   ADDER_TRY(digest_, Digest::start(expected_.checksum.kind, expected_.size));
   std::vector<std::byte> buffer(1u << 20);
   while (true) {
+    if (watch.stopped()) return stopped_failure();
     const ssize_t n = ::read(fd_, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return os_failure(partial_, "read", errno);

@@ -16,8 +16,9 @@ namespace adder::hub {
 class PartialBlob {
  public:
   /// Opens or makes the file beside `target` and reads what is there through the checksum. What cannot be the
-  /// beginning of the content (too long, or not to be checked later) is dropped.
-  static Result<PartialBlob> open(const std::filesystem::path& target, const FileMetadata& expected);
+  /// beginning of the content (too long, or not to be checked later) is dropped. Error cancelled.
+  static Result<PartialBlob> open(const std::filesystem::path& target, const FileMetadata& expected,
+                                  const Supervision& watch);
 
   PartialBlob(PartialBlob&& other) noexcept;
   PartialBlob& operator=(PartialBlob&& other) = delete;
@@ -36,7 +37,7 @@ class PartialBlob {
 
  private:
   PartialBlob(std::filesystem::path target, FileMetadata expected, int fd);
-  Status read_existing();
+  Status read_existing(const Supervision& watch);
 
   std::filesystem::path target_, partial_;
   FileMetadata expected_;

@@ -116,9 +116,10 @@ Result<Present> look_in_cache(const RepositoryCache& cache, const ModelId& id, N
                               const std::vector<std::string>& include) {
   Present out;
   const Result<std::string> commit = cache.commit_of(id.revision);
+  if (!commit && commit.error().code != ErrorCode::not_found) return fail(commit.error());
   std::error_code error;
   if (!commit || !fs::is_directory(cache.snapshot(*commit), error)) {
-    out.missing = commit ? cache.snapshot(*commit).string() + ": not there" : commit.error().message;
+    out.missing = (commit ? cache.snapshot(*commit) : cache.ref(id.revision)).string();
     return out;
   }
   out.commit = *commit;

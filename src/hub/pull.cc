@@ -34,27 +34,35 @@ std::optional<std::uint64_t> size_in_snapshot(const fs::path& file) {
   return error ? std::nullopt : std::optional(size);
 }
 
-/// Whether the snapshot's file is the one that is listed: by its blob's name, else by its content. Blobs that
-/// others named by an ETag, which may be that of another file, are read.
-Result<bool> is_listed(const fs::path& file, const RemoteFile& listed) {
+/// Whether the snapshot's file is known to be the one that is listed: by its blob's name, else by its
+/// content. Blobs that others named by an ETag, which may be that of another file, are read; not those named
+/// by their sha256 where only git's name is listed, which is a large file's pointer's: the hub is asked about
+/// them.
+Result<bool> is_listed(const fs::path& file, const RemoteFile& listed, const Supervision& watch,
+                       Progress& progress) {
   const auto size = size_in_snapshot(file);
   if (!size || *size != listed.size.value_or(*size)) return false;
   const Checksum expected = listed_checksum(listed);
   if (expected.kind == ChecksumKind::none) return true;
   std::error_code error;
-  if (fs::read_symlink(file, error).filename() == expected.hex && !error) return true;
-  ADDER_TRY(const std::string found, digest_of_file(file, expected.kind));
+  const std::string blob = fs::read_symlink(file, error).filename().string();
+  if (!error && blob == expected.hex) return true;
+  if (expected.kind == ChecksumKind::git_sha1 && checksum_of_etag(blob).kind == ChecksumKind::sha256)
+    return false;
+  ADDER_TRY(const std::string found,
+            digest_of_file(file, expected.kind, watch, progress, "checking " + listed.path));
   return found == expected.hex;
 }
 
 /// Asks the hub about what is missing.
 Result<std::vector<Item>> make_plan(Remote& remote, const RepositoryCache& cache, const std::string& commit,
-                                    const std::vector<RemoteFile>& files) {
+                                    const std::vector<RemoteFile>& files, const Supervision& watch,
+                                    Progress& progress) {
   std::vector<Item> out;
   for (const RemoteFile& file : files) {
     Item item{file.path, 0, std::nullopt};
     const fs::path link = cache.snapshot(commit) / file.path;
-    ADDER_TRY(const bool present, is_listed(link, file));
+    ADDER_TRY(const bool present, is_listed(link, file, watch, progress));
     if (present) {
       item.size = size_in_snapshot(link).value_or(0);
     } else {
@@ -134,7 +142,7 @@ Result<PullResult> pull(const PullOptions& options, const Environment& environme
   ADDER_TRY(const std::vector<RemoteFile> files, options.needs == Needs::tokenizer
                                                      ? select_tokenizer(listing.files, id)
                                                      : select_files(listing.files, options.include, id));
-  ADDER_TRY(const std::vector<Item> plan, make_plan(remote, cache, listing.commit, files));
+  ADDER_TRY(const std::vector<Item> plan, make_plan(remote, cache, listing.commit, files, watch, progress));
   ADDER_CHECK(make_directories(cache.cache()));
   ADDER_CHECK(check_room(cache, plan));
 

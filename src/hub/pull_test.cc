@@ -17,6 +17,7 @@ namespace {
 using adder::testing::read_file;
 using adder::testing::write_file;
 using testing::Bench;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::kCommit;
@@ -262,6 +263,49 @@ TEST(Pull, TwoAtOnceFetchEachFileOnce) {
       1u);
   EXPECT_EQ(second->bytes_fetched, 0u);
   EXPECT_EQ(recorder.done, recorder.total);
+}
+
+TEST(Pull, ALargeFileListedByItsGitNameOnlyIsNotReadAtEveryPull) {
+  Bench bench;
+  bench.hub.touch = [](const ServedRequest& request, Reply& reply) {
+    if (request.path().find("/api/models/") == std::string::npos) return;
+    Json listing = Json::parse(reply.body);
+    for (Json& file : listing["siblings"]) file.erase("lfs");
+    reply.body = listing.dump();
+  };
+  ASSERT_TRUE(bench.pull());
+  bench.recorder.labels.clear();
+  const auto again = bench.pull();
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(again->bytes_fetched, 0u);
+  EXPECT_THAT(bench.recorder.labels, ElementsAre("downloading org/model"));
+}
+
+/// As other programs leave it behind a mirror: the blob has the name of its ETag.
+void rename_weights_by_etag(const Bench& bench) {
+  const fs::path blobs = bench.repository() / "blobs";
+  const fs::path link = bench.repository() / "snapshots" / testing::kCommit / "model.safetensors";
+  fs::rename(blobs / fs::read_symlink(link).filename(), blobs / "65f0c1a2-1388");
+  fs::remove(link);
+  fs::create_symlink("../../blobs/65f0c1a2-1388", link);
+}
+
+TEST(Pull, ABlobThatIsReadToCheckItShowsProgressAndCanBeInterrupted) {
+  Bench bench;
+  ASSERT_TRUE(bench.pull());
+  rename_weights_by_etag(bench);
+  bench.recorder.labels.clear();
+  bench.recorder.done = 0;
+  ASSERT_TRUE(bench.pull());
+  EXPECT_THAT(bench.recorder.labels, Contains("checking model.safetensors"));
+  EXPECT_EQ(bench.recorder.done, bench.hub.files["model.safetensors"].size());
+
+  std::atomic<bool> stop = false;
+  bench.stop = &stop;
+  bench.recorder.on_begin = [&](std::string_view label) { stop = label.starts_with("checking"); };
+  const auto result = bench.pull();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::cancelled);
 }
 
 TEST(Pull, AWaitingPullCanBeInterrupted) {

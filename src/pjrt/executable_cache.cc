@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/descriptor_io.h"
 #include "base/files.h"
 #include "base/leftovers.h"
 #include "pjrt/client_state.h"
@@ -64,17 +65,6 @@ std::optional<std::string> decode(std::string_view file, const CacheKey& key) {
   if (file.substr(kHeaderBytes, key.context.size()) != key.context) return std::nullopt;
   if (file.substr(kHeaderBytes + key.context.size(), key.program.size()) != key.program) return std::nullopt;
   return std::string(body.substr(kHeaderBytes + key_bytes));
-}
-
-/// False with errno.
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
 }
 
 constexpr std::string_view kSuffix = ".adderx", kUnfinished = "tmp";
@@ -201,11 +191,8 @@ Status ExecutableCache::store(const CacheKey& key, std::string_view payload) con
   auto file = make_unfinished_file(folder_, own, kUnfinished);
   if (!file) return give_up(file.error().message);
   // Not AtomicFile: what a crash of the machine spoils is a miss, which is cheaper than to wait for the disk.
-  std::error_code failure;
-  if (write_all(file->lock.get(), encode(key, payload)))
-    fs::rename(file->path, path, failure);
-  else
-    failure.assign(errno, std::generic_category());
+  std::error_code failure(write_fully(file->lock.get(), encode(key, payload)), std::generic_category());
+  if (!failure) fs::rename(file->path, path, failure);
   if (failure) {
     std::error_code ignored;
     fs::remove(file->path, ignored);

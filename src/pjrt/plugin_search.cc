@@ -31,13 +31,16 @@ constexpr std::array<KnownPlugin, 11> kKnown{{
     {"tpu", "libtpu", "libtpu/libtpu.so"},
 }};
 
-/// What pip is asked for: the wheel with the libraries that it needs and brings not along.
+/// What pip is asked for: the wheel with the libraries that it needs and brings not along, of the version
+/// that was tried, where one was.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kInstall{{
-    {"cpu", "lammps-jax-pjrt-cpu"},
-    {"cuda", "'jax-cuda13-plugin[with-cuda]'"},  // jax-cuda13-pjrt, and NVIDIA's libraries
+    {"cpu", "lammps-jax-pjrt-cpu==0.11.2"},
+    // jax-cuda13-pjrt, and NVIDIA's libraries. An older Python has no such version: pip would say so.
+    {"cuda",
+     "'jax-cuda13-plugin[with-cuda]==0.11.2'  # Python 3.12 or newer; docs/GPU.md has a line for older ones"},
     {"rocm", "jax-rocm7-pjrt"},
     {"oneapi", "jax-oneapi-pjrt"},
-    {"tpu", "libtpu"},
+    {"tpu", "libtpu==0.0.52"},
 }};
 
 constexpr std::string_view kNoSuchFile = "no such file";

@@ -127,21 +127,22 @@ TEST_F(PluginSearchTest, WithoutAPluginItSaysWhatInHowManyPlacesAndHowToGetOne) 
             "plugin \"cuda\": none found: looked for jax-cuda12-pjrt, jax-cuda13-pjrt, xla-cuda12-pjrt, "
             "xla-cuda13-pjrt in " +
                 std::to_string(places) + " places (-v lists them)");
-  EXPECT_THAT(result.error().hint, HasSubstr("pip install 'jax-cuda13-plugin[with-cuda]'\n"));
+  EXPECT_THAT(result.error().hint,
+              HasSubstr("pip install 'jax-cuda13-plugin[with-cuda]==0.11.2'  # Python 3.12"));
   ASSERT_EQ(log.lines.size(), places);
   EXPECT_THAT(log.lines.front(), HasSubstr("/nowhere/" + std::string(kCuda13) + ": no such file"));
 }
 
 TEST_F(PluginSearchTest, EachPlatformHasItsInstallLine) {
-  for (const auto& [request, wheel] : {std::pair{"cuda", "'jax-cuda13-plugin[with-cuda]'"},
-                                       {"gpu", "'jax-cuda13-plugin[with-cuda]'"},
-                                       {"xla_cuda13", "'jax-cuda13-plugin[with-cuda]'"},
+  for (const auto& [request, wheel] : {std::pair{"cuda", "'jax-cuda13-plugin[with-cuda]==0.11.2'"},
+                                       {"gpu", "'jax-cuda13-plugin[with-cuda]==0.11.2'"},
+                                       {"xla_cuda13", "'jax-cuda13-plugin[with-cuda]==0.11.2'"},
                                        {"rocm", "jax-rocm7-pjrt"},
                                        {"oneapi", "jax-oneapi-pjrt"},
-                                       {"tpu", "libtpu"},
-                                       {"cpu", "lammps-jax-pjrt-cpu"},
-                                       {"", "lammps-jax-pjrt-cpu"}})
-    EXPECT_THAT(install_line(request), ::testing::EndsWith(std::string(" pip install ") + wheel)) << request;
+                                       {"tpu", "libtpu==0.0.52"},
+                                       {"cpu", "lammps-jax-pjrt-cpu==0.11.2"},
+                                       {"", "lammps-jax-pjrt-cpu==0.11.2"}})
+    EXPECT_THAT(install_line(request), HasSubstr(std::string(" pip install ") + wheel)) << request;
 }
 
 TEST_F(PluginSearchTest, ListsTheNamesItKnows) {

@@ -94,7 +94,7 @@ struct Range {
 /// 100000 as "100,000".
 std::string grouped(double number) {
   std::string out = fmt::format("{:.0f}", number);
-  for (std::size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, ",");
+  for (std::size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, 1, ',');
   return out;
 }
 

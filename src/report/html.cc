@@ -45,7 +45,7 @@ std::string table(const Table& t, bool with_model = true) {
 
 std::string model_table(const std::vector<Model>& models) {
   Table t{.head = {"model", "parameters, M", "weights", "weights, MB", "state, MB", "read, GB/s",
-                   "GEMM, GFLOP/s", "decode run, tokens", "run, s", "when"},
+                   "GEMM, GFLOP/s", "block, tokens", "took, s", "when"},
           .rows = {}};
   for (const Model& m : models)
     t.rows.push_back({m.label, fmt::format("{:.1f}", m.parameters / 1e6), m.dtype,

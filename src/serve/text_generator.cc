@@ -1,8 +1,14 @@
 #include "serve/text_generator.h"
 
-#include <algorithm>
-#include <limits>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <span>
+
+#include "base/steps.h"
+#include "engine/ladder.h"
 #include "engine/platform.h"
 
 namespace adder::serve {
@@ -54,6 +60,31 @@ ProgramPlan plan_generation(const engine::Engine& engine, std::int64_t prompt_to
   return plan;
 }
 
+namespace {
+
+/// Takes in all of the prompt that comes before the first step, and says how far it has come. In the largest
+/// pieces there are, which are those that one call would make of it.
+Status absorb(engine::Session& session, std::span<const std::int32_t> prompt,
+              const std::atomic<bool>* cancel) {
+  if (prompt.empty()) return {};
+  constexpr std::size_t kPiece = *std::prev(std::end(engine::kLadder));
+  StepsScope bar(session.engine().steps(), prompt.size(), "reading the prompt");
+  for (std::size_t done = 0; done < prompt.size(); done += kPiece) {
+    const auto piece = prompt.subspan(done, std::min(kPiece, prompt.size() - done));
+    const std::vector<std::vector<std::int32_t>> rows{{piece.begin(), piece.end()}};
+    Status extended = session.extend(rows, cancel);
+    if (!extended && extended.error().code == ErrorCode::cancelled)
+      return fail(ErrorCode::cancelled,
+                  fmt::format("interrupted after about {} of {} tokens of the prompt", done, prompt.size()));
+    ADDER_CHECK(extended);
+    ADDER_CHECK(wait_for(session.state()));
+    bar.advance(piece.size());
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<TextGenerator> TextGenerator::start(engine::Session& session, const tokenizer::Tokenizer* tokenizer,
                                            std::vector<std::int32_t> prompt, TextOptions options,
                                            const std::atomic<bool>* cancel) {
@@ -65,9 +96,7 @@ Result<TextGenerator> TextGenerator::start(engine::Session& session, const token
   ADDER_TRY(tokenizer::StopMatcher matcher, tokenizer::StopMatcher::create(options.stops));
 
   const auto begin = Clock::now();
-  const std::vector<std::vector<std::int32_t>> absorbed{{prompt.begin(), prompt.end() - 1}};
-  ADDER_CHECK(session.extend(absorbed, cancel));
-  ADDER_CHECK(wait_for(session.state()));
+  ADDER_CHECK(absorb(session, std::span(prompt).first(prompt.size() - 1), cancel));
   const auto absorbed_at = Clock::now();
 
   const engine::GenerationOptions settings = generation_options(session.engine(), options);

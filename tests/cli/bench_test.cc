@@ -173,7 +173,7 @@ TEST_F(Bench, SuiteWithoutAFolderPrintsItsJson) {
 }
 
 TEST_F(Bench, MistakesAreNamed) {
-  expect_failure(adder({"bench"}), 2, "--model is required");
+  expect_failure(adder({"bench"}), 2, "no model: give it as the first argument or with -m");
   expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-p", "0", "-n", "0"}), 2, "nothing to measure");
   expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-p", "4-1"}), 2, "\"4-1\": expected 0 to 1048576");
   expect_failure(adder({"bench", "-m", golden("hf-tiny"), "-b", "0"}), 2, "\"0\": expected 1 to");

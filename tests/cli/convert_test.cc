@@ -67,7 +67,10 @@ TEST_F(Convert, ANameLikeAFilesIsSaidToBeAFolder) {
 }
 
 TEST_F(Convert, MistakesAreNamed) {
-  expect_failure(adder({"convert", golden("hf-tiny")}), 2, "out is required");
+  expect_failure(adder({"convert", golden("hf-tiny"), in_folder("x"), "--dtype", "f16"}), 2,
+                 "\"f16\" is none of f32, bf16");
+  EXPECT_EQ(adder({"convert", golden("hf-tiny"), in_folder("x"), "--dtype", "bfloat16"}).exit_code, 0);
+  expect_failure(adder({"convert", golden("hf-tiny")}), 2, "OUT is required");
   expect_failure(adder({"convert", golden("hf-tiny"), in_folder("o"), "--dtype", "f16"}), 2, "--dtype");
   expect_failure(adder({"convert", golden("hf-tiny"), in_folder("o"), "--max-shard-size", "much"}), 2,
                  "--max-shard-size");

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -54,6 +56,20 @@ TEST_F(Devices, WithoutAGpusPluginTheAnswerIsHowToGetOne) {
   const Outcome verbose = adder({"generate", "-m", demo_model(), "-p", "It", "--plugin", "rocm", "-v"}, bare);
   EXPECT_THAT(verbose.err,
               HasSubstr(in_folder("p") + "/jax_plugins/xla_rocm7/xla_rocm_plugin.so: no such file"));
+}
+
+// The line in the message had no version, and got another one than was tried.
+TEST_F(Devices, TheInstallLineNamesTheVersionThatTheGuideHas) {
+  const Outcome outcome = adder({"devices", "--plugin", "cuda"}, {{"HOME", in_folder("home")},
+                                                                  {"VIRTUAL_ENV", in_folder("venv")},
+                                                                  {"CONDA_PREFIX", in_folder("conda")},
+                                                                  {"PYENV_ROOT", in_folder("pyenv")}});
+  if (outcome.exit_code == 0) GTEST_SKIP() << "a CUDA plugin is installed here";
+  static const std::regex kWheel("pip install ('[^']+==[0-9.]+')");
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(outcome.err, found, kWheel)) << outcome.err;
+  const std::string guide = contents(std::filesystem::path(ADDER_SOURCE_DIR) / "docs/GPU.md");
+  EXPECT_THAT(guide, HasSubstr("pip install " + found[1].str() + "\n"));
 }
 
 TEST_F(Devices, TheVariablesPluginIsAmongAll) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "cli_fixture.h"
+#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -221,6 +222,19 @@ TEST_F(Generate, CtrlCStopsAfterTheBlockWithExit130) {
   EXPECT_THAT(outcome.out, StartsWith(kPrompt));
   EXPECT_THAT(outcome.out, ::testing::EndsWith("\n"));
   EXPECT_THAT(outcome.err, HasSubstr("seed 1"));
+}
+
+TEST_F(Generate, CtrlCIsHeardWhileALongPromptIsReadWhichSaysHowFarItIs) {
+  const std::string text = contents(demo_model() / "heldout.txt");
+  std::ofstream prompt(in_folder("prompt"));
+  for (std::size_t bytes = 0; bytes < 1'000'000; bytes += text.size()) prompt << text;
+  prompt.close();
+  Process process = start({"generate", "-m", demo_model(), "-f", in_folder("prompt"), "-n", "4"});
+  ASSERT_TRUE(process.wait_for_error("reading the prompt: ", std::chrono::seconds(120)));
+  process.send(SIGINT);
+  const Outcome outcome = process.wait(std::chrono::seconds(60));
+  EXPECT_EQ(outcome.signal, 0);
+  expect_failure(outcome, 130, "tokens of the prompt");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 
 #include "base/testing.h"
 #include "cli_fixture.h"
@@ -72,6 +73,7 @@ TEST_F(HubRun, AnUnknownModelSaysBothThingsItCouldHaveBeen) {
   const Outcome outcome = run({"generate", "-m", "org/model"});
   expect_failure(outcome, 1,
                  "no such file or directory, and as a model of a hub: org/model is not in the cache");
+  EXPECT_THAT(outcome.err, HasSubstr("/refs/main is missing)"));
   EXPECT_THAT(outcome.err, HasSubstr("-hf org/model"));
   EXPECT_TRUE(hub.server().requests().empty()) << "nothing is downloaded unasked";
   expect_failure(run({"generate", "-m", "./model"}), 1, "not the name of a model on a hub (ORG/NAME)");
@@ -129,6 +131,77 @@ TEST_F(HubRun, AModelOfStateSpacesGetsTheTokenizerItWasTrainedWith) {
       adder({"perplexity", model.string(), "-f", in_folder("text"), "--json"}, environment(true));
   ASSERT_EQ(scored.exit_code, 0) << scored.err;
   EXPECT_EQ(Json::parse(scored.out)["tokens"], 4);
+}
+
+/// Serves the files of `neox` under the name that state-spaces' tokenizer has, its own under every other
+/// name.
+void serve_under_all_names(hub::testing::FakeHub& hub, hub::testing::FakeHub& neox) {
+  hub.fault = [&hub, &neox](const ServedRequest& request) -> std::optional<Reply> {
+    static const std::regex kName("^(/api/models)?/([^/]+/[^/]+)/(revision|resolve)/");
+    std::smatch found;
+    if (!std::regex_search(request.target, found, kName) || found[2] == "org/model") return std::nullopt;
+    ServedRequest moved = request;
+    moved.target.replace(static_cast<std::size_t>(found.position(2)),
+                         static_cast<std::size_t>(found.length(2)), "org/model");
+    return found[2] == "EleutherAI/gpt-neox-20b" ? neox.answer(moved) : hub.answer(moved);
+  };
+}
+
+/// The command lines of a document that run a model of the hub, with the binary's name taken off.
+std::vector<std::string> hub_lines(const std::string& document) {
+  static const std::regex kLine("(^|\n)(build/)?adder (generate -hf [^\n]*)");
+  const std::string text = read_file(std::filesystem::path(ADDER_SOURCE_DIR) / document);
+  std::vector<std::string> out;
+  for (std::sregex_iterator at(text.begin(), text.end(), kLine), end; at != end; ++at)
+    out.push_back((*at)[3]);
+  return out;
+}
+
+TEST_F(HubRun, TheLinesOfTheDocumentsRunFromAnEmptyHome) {
+  const char* python = std::getenv("ADDER_TEST_PYTHON");
+  if (!python) GTEST_SKIP() << "ADDER_TEST_PYTHON is not set: a Python with numpy makes the checkpoint";
+  const std::filesystem::path model = folder() / "model";
+  make_state_spaces_model(model, python);
+  hub.files.clear();
+  for (const char* file : {"config.json", "model.safetensors"}) hub.files[file] = read_file(model / file);
+  hub::testing::FakeHub neox;
+  neox.files["tokenizer.json"] = word_tokenizer(50'277);
+  serve_under_all_names(hub, neox);
+  int lines = 0;
+  for (const std::string document : {"README.md", "docs/QUICKSTART.md"})
+    for (std::string line : hub_lines(document)) {
+      SCOPED_TRACE(document + ": " + line);
+      // No card is needed to try the rest of a line that asks for one.
+      line = std::regex_replace(line, std::regex("--plugin cuda"), "--plugin \"$ADDER_PLUGIN\"");
+      const std::string home = in_folder("home" + std::to_string(++lines));
+      std::filesystem::create_directory(home);
+      const Process::Environment empty{{"HOME", home},
+                                       {"HF_HOME", ""},
+                                       {"HF_HUB_CACHE", ""},
+                                       {"XDG_CACHE_HOME", ""},
+                                       {"HF_ENDPOINT", hub.server().url()},
+                                       {"HF_TOKEN", ""},
+                                       {"HF_HUB_OFFLINE", ""},
+                                       {"http_proxy", ""},
+                                       {"all_proxy", ""},
+                                       {"ALL_PROXY", ""},
+                                       {"ADDER_PLUGIN", test_plugin()},
+                                       {"ADDER_CACHE", ADDER_TEST_CACHE},
+                                       {"ADDER_NO_TUNE", "1"}};
+      const auto shell = [&] {
+        return Process("/bin/sh", {"-c", "exec \"" ADDER_BINARY "\" " + line}, empty).wait();
+      };
+      const Outcome first = shell();
+      EXPECT_EQ(first.exit_code, 0) << first.err;
+      EXPECT_THAT(first.err, AllOf(HasSubstr("downloaded state-spaces/mamba2-"),
+                                   HasSubstr("tokenizer: EleutherAI/gpt-neox-20b")));
+      EXPECT_FALSE(std::filesystem::is_empty(home + "/.cache/huggingface/hub"));
+      const std::size_t asked = hub.server().requests().size() + neox.server().requests().size();
+      const Outcome again = shell();
+      EXPECT_EQ(again.exit_code, 0) << again.err;
+      EXPECT_EQ(hub.server().requests().size() + neox.server().requests().size(), asked);
+    }
+  EXPECT_GE(lines, 3);
 }
 
 }  // namespace

@@ -36,6 +36,11 @@ TEST_F(Installed, TheProgramFindsItsPluginWhereverTheTreeLies) {
                            .wait();
   EXPECT_EQ(text.exit_code, 0) << text.err;
   EXPECT_THAT(text.out, StartsWith("It is a truth"));
+  const Outcome needs = Process("/usr/bin/ldd", {(moved / "bin/adder").string()}, {}).wait();
+  for (const std::string library :
+       {"fmt", "spdlog", "zip"})  // each distribution calls their packages otherwise
+    EXPECT_THAT(needs.out,
+                testing::ContainsRegex("lib" + library + "\\.so[^\n]* => [^\n]*/lib/adder/runtime/"));
 }
 
 TEST_F(Installed, TheManualAndTheCompletionsNameEveryCommand) {

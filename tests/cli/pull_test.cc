@@ -88,7 +88,7 @@ TEST_F(Pull, FailuresAreOneMessage) {
   hub.token = "hf_secret";
   expect_failure(pull(), 1, "HF_TOKEN");
   expect_failure(adder({"pull", "org"}, environment()), 2, "ORG/NAME");
-  expect_failure(adder({"pull"}, environment()), 2, "model is required");
+  expect_failure(adder({"pull"}, environment()), 2, "MODEL is required");
 }
 
 TEST_F(Pull, KilledInTheMiddleLeavesNothingHalfWrittenAndGoesOn) {

@@ -25,7 +25,7 @@ void redirect(const std::string& path, int to) {
 }  // namespace
 
 Process::Process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
-                 const Environment& environment) {
+                 const Environment& environment, const std::function<void()>& in_child) {
   const std::string out = folder_.path() / "out", err = folder_.path() / "err";
   pid_ = ::fork();
   if (pid_ != 0) return;
@@ -39,6 +39,7 @@ Process::Process(const std::filesystem::path& program, const std::vector<std::st
   std::vector<char*> argv{name.data()};
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  if (in_child) in_child();
   ::execv(name.c_str(), argv.data());
   ::_exit(127);
 }

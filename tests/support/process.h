@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,9 +23,10 @@ struct Outcome {
 /// it is still there when the object goes.
 class Process {
  public:
+  /// `in_child` runs in the new process, before the program: only what is allowed after a fork.
   using Environment = std::vector<std::pair<std::string, std::string>>;  ///< set on top of this process's own
   Process(const std::filesystem::path& program, const std::vector<std::string>& arguments,
-          const Environment& environment);
+          const Environment& environment, const std::function<void()>& in_child = {});
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

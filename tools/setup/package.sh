@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# ./x package: a Debian package and a tarball in build/packages. The package depends on Debian 12's libraries; the
-# tarball carries every library but glibc's, so that it runs on other distributions with glibc of at least Debian 12's.
+# ./x package: a Debian package and a tarball in build/packages. The package depends on libraries that Debian since 12
+# and Ubuntu since 24.04 have, and carries the others (cmake/Install.cmake); the tarball carries every library but
+# glibc's, so that it runs on other distributions with glibc of at least Debian 12's.
 
 package_packages=(dpkg-dev:dpkg-shlibdeps patchelf:patchelf file:file)
 
@@ -32,7 +33,7 @@ make_tarball() {
   while read -r library; do
     cp -L "$library" "$stage/lib/adder/runtime/"
     copy_copyright "$library" "$stage/lib/adder/runtime/copyright"
-  done < <(carried_libraries "$stage/bin/adder")
+  done < <(carried_libraries "$tree/bin/adder")
   # RPATH, not RUNPATH: it must also hold for what these libraries need in turn, and for plugins.
   # shellcheck disable=SC2016  # the loader expands it
   patchelf --force-rpath --set-rpath '$ORIGIN/../lib/adder/runtime' "$stage/bin/adder"
