@@ -7,7 +7,7 @@
 
 namespace adder::checkpoint {
 
-/// The text of a config.json in the Hugging Face dialect (transformers, Mamba2Config) that says what `config`
+/// The text of a config.json in the Hugging Face dialect (transformers) that says what `config`
 /// says: parse_config() of it gives the same sizes and constants. `dtype` is what most weights are stored in;
 /// with `int8`, what those are stored in that are not int8, and a quantization_config tells the rest.
 ///
