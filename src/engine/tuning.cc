@@ -172,8 +172,7 @@ Result<std::vector<pjrt::Buffer>> make_arguments(const pjrt::Client& client, con
   const auto upload = [&](const Shape& shape) -> Status {
     const auto size = static_cast<std::size_t>(shape.bytes());
     const std::shared_ptr<std::byte> host = arena.allocate(size);
-    if (!host)
-      return fail(ErrorCode::resource_exhausted, "no memory to measure " + product.key());
+    if (!host) return fail(ErrorCode::resource_exhausted, "no memory to measure " + product.key());
     if (shape.dtype == DType::f32) {
       std::fill_n(reinterpret_cast<float*>(host.get()), size / sizeof(float), 1.0F);
     } else {
@@ -249,7 +248,8 @@ Result<TunedProduct> tune_product(const Tuner& t, const Product& product, Counte
     times.push_back(c.times);
     out.microseconds[c.times.name] = 1e6 * c.times.typical() / static_cast<double>(copies);
   }
-  const TuningVerdict verdict = decide(times, t.policy.spelling_of(product.rows, product.weight).name, t.options.most_spread);
+  const TuningVerdict verdict =
+      decide(times, t.policy.spelling_of(product.rows, product.weight).name, t.options.most_spread);
   out.chosen = verdict.chosen;
   out.unsteady = verdict.steady ? 0 : 1;
   return out;
@@ -274,7 +274,8 @@ std::vector<Product> products_of(const ModelSpec& model, const std::vector<std::
   for (const std::int64_t n : rows)
     for (const Shape& weight : matrices_of_step(model)) {
       const Product product{n, weight};
-      const bool fits = weight.bytes() >= kSmallest && weight.bytes() <= kLargest && n >= 1 && n <= kMostTunedRows;
+      const bool fits =
+          weight.bytes() >= kSmallest && weight.bytes() <= kLargest && n >= 1 && n <= kMostTunedRows;
       if (fits && std::find(out.begin(), out.end(), product) == out.end()) out.push_back(product);
     }
   return out;
@@ -378,8 +379,8 @@ class TuningRun {
     Result<TunedProduct> measured = tune_product(t_, product, steps);
     if (!measured && measured.error().code == ErrorCode::cancelled) return fail(std::move(measured).error());
     if (!measured) {
-      log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}",
-          product.key(), measured.error().message);
+      log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}", product.key(),
+          measured.error().message);
       return {};
     }
     take(product, measured->chosen);

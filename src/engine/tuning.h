@@ -107,13 +107,13 @@ struct Tuning {
   double ms = 0;  ///< it took: measuring, or waiting for another process that did
 };
 
-/// How to spell each product of options.rows rows of `model`, compiled with `compile`, on this device: as remembered, else
-/// as measured now (seconds for a model) and remembered. Products below 256 KiB of weights are left to the
-/// policy, because what surrounds them decides, and so are those above 256 MiB, which would need room beside
-/// the model. Uses some 64 MiB of device memory while measuring. One process tunes at a time: others wait,
-/// for two minutes at most, then go on untuned. Nothing here is a reason not to run a model: a variant that
-/// does not compile or run is skipped, a product that cannot be measured is left to the policy, and all of it
-/// is logged. Error: cancelled.
+/// How to spell each product of options.rows rows of `model`, compiled with `compile`, on this device: as
+/// remembered, else as measured now (seconds for a model) and remembered. Products below 256 KiB of weights
+/// are left to the policy, because what surrounds them decides, and so are those above 256 MiB, which would
+/// need room beside the model. Uses some 64 MiB of device memory while measuring. One process tunes at a
+/// time: others wait, for two minutes at most, then go on untuned. Nothing here is a reason not to run a
+/// model: a variant that does not compile or run is skipped, a product that cannot be measured is left to the
+/// policy, and all of it is logged. Error: cancelled.
 Result<Tuning> tune(const pjrt::Client& client, const pjrt::Device& device, const ModelSpec& model,
                     const pjrt::CompileOptions& compile, const TuningOptions& options);
 

@@ -1,8 +1,8 @@
 #include <regex>
 #include <sstream>
 
-#include "cli_fixture.h"
 #include "base/testing.h"
+#include "cli_fixture.h"
 
 // What the documents say that a test can hold.
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <fstream>
 
-#include "cli_fixture.h"
 #include "base/testing.h"
+#include "cli_fixture.h"
 
 namespace adder::test {
 namespace {

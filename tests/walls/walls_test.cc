@@ -89,7 +89,8 @@ TEST_F(SmallHouse, ALinkOfNoRoomAndAWayAroundAreNamed) {
 }
 
 TEST_F(SmallHouse, AWordOutsideOfItsRoomIsFound) {
-  write("upper/b.cc", "#include \"upper/b.h\"\n#include \"ground/a.h\"\nint lamp;  // of the cellar\nint cellar;\n");
+  write("upper/b.cc",
+        "#include \"upper/b.h\"\n#include \"ground/a.h\"\nint lamp;  // of the cellar\nint cellar;\n");
   write("upper/b_test.cc", "int cellar;\n");
   write("ground/a.cc", "int cellar;\n");
   EXPECT_THAT(lines_that_name(house.path(), {"cellar"}, {"ground"}), ElementsAre("upper/b.cc:4"));
