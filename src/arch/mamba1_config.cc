@@ -169,9 +169,9 @@ const Architecture kFalconMamba{.name = "falcon_mamba",
                                 .title = "Falcon-Mamba",
                                 .claims = claims_falcon_mamba,
                                 .read = [](const Source& s) { return read(s, true); }};
-const Architecture kMamba1{.name = "mamba",
-                           .title = "Mamba",
-                           .claims = claims_mamba,
-                           .read = [](const Source& s) { return read(s, false); }};
+const Architecture kMamba1{
+    .name = "mamba", .title = "Mamba", .claims = claims_mamba, .read = [](const Source& s) {
+      return read(s, false);
+    }};
 
 }  // namespace adder::arch

@@ -29,6 +29,7 @@ struct BenchOptions {
 Result<BenchedModel> measure(const BenchOptions& o, const std::filesystem::path& path, Console& console) {
   ModelOptions model = o.model;
   model.model = path;
+  model.tune_rows = o.bench.batches;
   measure::BenchmarkOptions options = o.bench;
   options.repetitions = o.repetitions.value_or(options.repetitions);
   options.cancelled = [] { return interrupted().load(); };

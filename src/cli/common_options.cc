@@ -162,6 +162,7 @@ Result<engine::Engine> open_engine(const ModelOptions& options, const ConsoleOpt
   out.dump_hlo = options.dump_hlo;
   if (!options.no_cache) out.cache_dir = engine::default_cache_dir();
   out.tune = !options.no_tune || options.retune;
+  out.tune_rows = options.tune_rows;
   out.retune = options.retune;
   out.cancelled = [] { return interrupted().load(); };
   out.cache_limit = options.cache_limit;

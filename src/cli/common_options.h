@@ -25,7 +25,8 @@ struct ModelOptions {
   bool pull = false;  ///< download ORG/NAME if it is not in the cache
   std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;
   bool no_cache = false, no_tune = false;
-  bool retune = false;  ///< autotune again; no flag of a model's, but of `adder devices`
+  std::vector<std::int64_t> tune_rows{1};  ///< EngineOptions::tune_rows; no flag: commands know
+  bool retune = false;                     ///< autotune again; no flag of a model's, but of `adder devices`
 };
 
 /// Said where a command was given no model.

@@ -92,6 +92,7 @@ Result<Engine> Engine::open(const EngineOptions& options) {
   if (options.tune && !options.cache_dir.empty()) {
     TuningOptions how{.folder = options.cache_dir,
                       .again = options.retune,
+                      .rows = options.tune_rows,
                       .cancelled = options.cancelled,
                       .log = options.log,
                       .steps = options.steps};

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/steps.h"
 #include "checkpoint/checkpoint.h"
@@ -27,6 +28,8 @@ struct EngineOptions {
   std::filesystem::path dump_hlo;
   std::filesystem::path cache_dir;                       ///< executable cache; empty: none
   std::uint64_t cache_limit = pjrt::kDefaultCacheLimit;  ///< bytes of executables kept there; 0: any number
+  /// How many sequences will decode together, for autotuning: each number is measured, up to kMostTunedRows.
+  std::vector<std::int64_t> tune_rows{1};
   bool tune = false;    ///< autotune (tuning.h), remembered in cache_dir; needs one
   bool retune = false;  ///< measure again what is remembered, and for a model of any size
   /// Asked while autotuning, from any thread; true ends open() with ErrorCode::cancelled.

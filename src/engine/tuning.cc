@@ -30,20 +30,30 @@ constexpr std::int64_t kMostCopies = 24;
 constexpr int kRounds = 12;
 constexpr double kHopeless = 2.5, kWorthwhile = 0.97;  // relative to the best, to the policy's own
 
-/// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [1,1].
+/// x [rows,I] by a matrix [O,I].
+struct Product {
+  std::int64_t rows = 1;
+  Shape weight;
+
+  std::string key() const { return model::product_key(rows, weight); }
+  bool operator==(const Product&) const = default;
+};
+
+/// Products with `copies` matrices, each waiting for the one before: x, weights..., scales... -> [rows,1].
 /// Throws BuildError.
-std::string chain_text(const model::Policy& policy, const model::Spelling& spelling, const Shape& weight,
+std::string chain_text(const model::Policy& policy, const model::Spelling& spelling, const Product& product,
                        std::int64_t copies) {
+  const Shape& weight = product.weight;
   Module module("tune");
   Function& f = module.main();
-  Value x = f.argument({DType::f32, {1, weight.dims[1]}});
+  Value x = f.argument({DType::f32, {product.rows, weight.dims[1]}});
   std::vector<model::Matrix<Value>> matrices(static_cast<std::size_t>(copies));
   for (auto& m : matrices) m.weight = f.argument(weight);
   if (weight.dtype == DType::s8) {
     Value scale = f.argument({DType::f32, {weight.dims[0]}});
     for (auto& m : matrices) m.scale = scale;
   }
-  Value last = zeros(f, {DType::f32, {1, 1}});
+  Value last = zeros(f, {DType::f32, {product.rows, 1}});
   for (const auto& m : matrices)
     last = max_over(model::spelled_product(policy, spelling, x + last * 0.0, m), 1, true);
   f.finish({{"out", last}});
@@ -102,40 +112,40 @@ struct Candidate {
   double best() const { return *std::min_element(times.seconds.begin(), times.seconds.end()); }
 };
 
-std::vector<model::Spelling> variants_of(const Shape& weight) {
+std::vector<model::Spelling> variants_of(const Product& product) {
   std::vector<model::Spelling> out;
-  for (const model::Spelling& s : model::spellings(weight.dtype))
-    if (s.applies(1, weight)) out.push_back(s);
+  for (const model::Spelling& s : model::spellings(product.weight.dtype))
+    if (s.applies(product.rows, product.weight)) out.push_back(s);
   return out;
 }
 
 /// nullopt for one that is left out: it does not compile, or needs the weights twice.
-std::optional<Candidate> compile_candidate(const Tuner& t, const model::Spelling& s, const Shape& weight,
+std::optional<Candidate> compile_candidate(const Tuner& t, const model::Spelling& s, const Product& product,
                                            std::int64_t copies) {
   if (s.terms != 0) {
-    const Result<bool> expands = expands_weights(t.client, t.policy, s, weight, t.compile);
+    const Result<bool> expands = expands_weights(t.client, t.policy, s, product.weight, t.compile);
     if (!expands || *expands) return std::nullopt;  // or it cannot be told
   }
   auto compiled = [&]() -> Result<pjrt::Executable> {
     ADDER_TRY(const std::string text,
-              guard_build("a product to be timed", [&] { return chain_text(t.policy, s, weight, copies); }));
+              guard_build("a product to be timed", [&] { return chain_text(t.policy, s, product, copies); }));
     return t.client.compile(text, t.compile);
   }();
   if (compiled) return Candidate{s, *std::move(compiled), {std::string(s.name), {}}};
   log(*t.options.log, LogLevel::info, "autotuning: kernel variant {} of {} is left out: {}", s.name,
-      model::product_key(1, weight), compiled.error().message);
+      product.key(), compiled.error().message);
   return std::nullopt;
 }
 
 /// All that compile, as many at a time as there are threads.
-std::vector<Candidate> compile_candidates(const Tuner& t, const Shape& weight, std::int64_t copies,
+std::vector<Candidate> compile_candidates(const Tuner& t, const Product& product, std::int64_t copies,
                                           Counter& steps) {
-  const std::vector<model::Spelling> variants = variants_of(weight);
+  const std::vector<model::Spelling> variants = variants_of(product);
   std::vector<std::optional<Candidate>> made(variants.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     for (std::size_t i = next++; i < variants.size() && !t.options.cancelled(); i = next++) {
-      made[i] = compile_candidate(t, variants[i], weight, copies);
+      made[i] = compile_candidate(t, variants[i], product, copies);
       steps.done();
     }
   };
@@ -153,16 +163,16 @@ std::vector<Candidate> compile_candidates(const Tuner& t, const Shape& weight, s
 /// x, weights and scales for chain_text, in memory as load_weights takes it. What they hold does not change
 /// the time.
 Result<std::vector<pjrt::Buffer>> make_arguments(const pjrt::Client& client, const pjrt::Device& device,
-                                                 const Shape& weight, std::int64_t copies) {
-  const Shape row{DType::f32, {1, weight.dims[1]}}, scales{DType::f32, {weight.dims[0]}};
+                                                 const Product& product, std::int64_t copies) {
+  const Shape& weight = product.weight;
+  const Shape row{DType::f32, {product.rows, weight.dims[1]}}, scales{DType::f32, {weight.dims[0]}};
   HostArena arena(static_cast<std::size_t>(row.bytes() + scales.bytes() + copies * weight.bytes()),
                   static_cast<std::size_t>(copies) + 2);
   std::vector<pjrt::Buffer> out;
   const auto upload = [&](const Shape& shape) -> Status {
     const auto size = static_cast<std::size_t>(shape.bytes());
     const std::shared_ptr<std::byte> host = arena.allocate(size);
-    if (!host)
-      return fail(ErrorCode::resource_exhausted, "no memory to measure " + model::product_key(1, weight));
+    if (!host) return fail(ErrorCode::resource_exhausted, "no memory to measure " + product.key());
     if (shape.dtype == DType::f32) {
       std::fill_n(reinterpret_cast<float*>(host.get()), size / sizeof(float), 1.0F);
     } else {
@@ -218,11 +228,11 @@ Status measure(const Tuner& t, std::vector<Candidate>& candidates,
 
 /// Times every variant of one product. `chosen` may serve this run alone: see `unsteady`. Errors: cancelled;
 /// any other means that it could not be measured.
-Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& steps) {
-  const std::int64_t copies = std::clamp<std::int64_t>(kWorkingSet / weight.bytes(), 1, kMostCopies);
-  std::vector<Candidate> candidates = compile_candidates(t, weight, copies, steps);
+Result<TunedProduct> tune_product(const Tuner& t, const Product& product, Counter& steps) {
+  const std::int64_t copies = std::clamp<std::int64_t>(kWorkingSet / product.weight.bytes(), 1, kMostCopies);
+  std::vector<Candidate> candidates = compile_candidates(t, product, copies, steps);
   ADDER_CHECK(t.check());
-  ADDER_TRY(const auto buffers, make_arguments(t.client, t.device, weight, copies));
+  ADDER_TRY(const auto buffers, make_arguments(t.client, t.device, product, copies));
   std::vector<const pjrt::Buffer*> arguments;
   for (const pjrt::Buffer& b : buffers) arguments.push_back(&b);
   ADDER_CHECK(measure(t, candidates, arguments, steps));
@@ -230,7 +240,7 @@ Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& 
 
   TunedProduct out{.context = {},
                    .device = t.client.description(),
-                   .product = model::product_key(1, weight),
+                   .product = product.key(),
                    .chosen = {},
                    .microseconds = {}};
   std::vector<VariantTimes> times;
@@ -238,7 +248,8 @@ Result<TunedProduct> tune_product(const Tuner& t, const Shape& weight, Counter& 
     times.push_back(c.times);
     out.microseconds[c.times.name] = 1e6 * c.times.typical() / static_cast<double>(copies);
   }
-  const TuningVerdict verdict = decide(times, t.policy.spelling_of(1, weight).name, t.options.most_spread);
+  const TuningVerdict verdict =
+      decide(times, t.policy.spelling_of(product.rows, product.weight).name, t.options.most_spread);
   out.chosen = verdict.chosen;
   out.unsteady = verdict.steady ? 0 : 1;
   return out;
@@ -257,13 +268,16 @@ std::vector<Shape> matrices_of_step(const ModelSpec& model) {
   return out;
 }
 
-/// Those that are worth measuring, each shape once.
-std::vector<Shape> product_shapes(const ModelSpec& model) {
-  std::vector<Shape> out;
-  for (const Shape& shape : matrices_of_step(model))
-    if (shape.bytes() >= kSmallest && shape.bytes() <= kLargest &&
-        std::find(out.begin(), out.end(), shape) == out.end())
-      out.push_back(shape);
+/// The products that are worth measuring, each once.
+std::vector<Product> products_of(const ModelSpec& model, const std::vector<std::int64_t>& rows) {
+  std::vector<Product> out;
+  for (const std::int64_t n : rows)
+    for (const Shape& weight : matrices_of_step(model)) {
+      const Product product{n, weight};
+      const bool fits =
+          weight.bytes() >= kSmallest && weight.bytes() <= kLargest && n >= 1 && n <= kMostTunedRows;
+      if (fits && std::find(out.begin(), out.end(), product) == out.end()) out.push_back(product);
+    }
   return out;
 }
 
@@ -288,14 +302,14 @@ std::string context_of(const pjrt::Client& client, const pjrt::Device& device, c
 /// One call of tune().
 class TuningRun {
  public:
-  TuningRun(const Tuner& tuner, std::string context, std::vector<Shape> products)
+  TuningRun(const Tuner& tuner, std::string context, std::vector<Product> products)
       : t_(tuner),
         context_(std::move(context)),
         products_(std::move(products)),
         file_(tuner.options.folder) {}
 
   Status run() {
-    std::vector<Shape> missing = unanswered();
+    std::vector<Product> missing = unanswered();
     if (missing.empty()) return {};
     std::optional<FileLock> lock;
     ADDER_TRY(const bool my_turn, wait_for_turn(lock));
@@ -304,7 +318,7 @@ class TuningRun {
     missing = unanswered();  // another process may have answered meanwhile
     for (std::size_t i = 0; i < missing.size(); ++i)
       ADDER_CHECK(answer(missing[i], fmt::format("autotuning {} ({} of {}), once for this machine",
-                                                 model::product_key(1, missing[i]), i + 1, missing.size())));
+                                                 missing[i].key(), i + 1, missing.size())));
     if (unsteady_ > 0)
       log(*t_.options.log, LogLevel::warn,
           "autotuning: the machine has other work to do, and times disagree ({} of {} products): what was "
@@ -316,21 +330,21 @@ class TuningRun {
 
  private:
   /// Takes what is remembered; the products that are not.
-  std::vector<Shape> unanswered() {
+  std::vector<Product> unanswered() {
     if (t_.options.again) return products_;
-    std::vector<Shape> out;
-    for (const Shape& weight : products_) {
-      const TunedProduct* known = file_.find(context_, model::product_key(1, weight));
+    std::vector<Product> out;
+    for (const Product& product : products_) {
+      const TunedProduct* known = file_.find(context_, product.key());
       if (known && known->chosen.empty() && known->unsteady >= TuningOptions::kMostUnsteady) continue;
-      if (!known || !take(weight, known->chosen)) out.push_back(weight);
+      if (!known || !take(product, known->chosen)) out.push_back(product);
     }
     return out;
   }
 
-  bool take(const Shape& weight, const std::string& chosen) {
-    const auto spelling = model::find_spelling(weight.dtype, chosen);
-    if (!spelling || !spelling->applies(1, weight)) return false;
-    choice_[model::product_key(1, weight)] = *spelling;
+  bool take(const Product& product, const std::string& chosen) {
+    const auto spelling = model::find_spelling(product.weight.dtype, chosen);
+    if (!spelling || !spelling->applies(product.rows, product.weight)) return false;
+    choice_[product.key()] = *spelling;
     return true;
   }
 
@@ -359,17 +373,17 @@ class TuningRun {
   }
 
   /// Measures one product, takes the choice and remembers it. Error: cancelled.
-  Status answer(const Shape& weight, const std::string& label) {
+  Status answer(const Product& product, const std::string& label) {
     log(*t_.options.log, LogLevel::info, "{}", label);
-    Counter steps(*t_.options.steps, variants_of(weight).size() + kRounds, label);
-    Result<TunedProduct> measured = tune_product(t_, weight, steps);
+    Counter steps(*t_.options.steps, variants_of(product).size() + kRounds, label);
+    Result<TunedProduct> measured = tune_product(t_, product, steps);
     if (!measured && measured.error().code == ErrorCode::cancelled) return fail(std::move(measured).error());
     if (!measured) {
-      log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}",
-          model::product_key(1, weight), measured.error().message);
+      log(*t_.options.log, LogLevel::info, "autotuning: {} cannot be measured: {}", product.key(),
+          measured.error().message);
       return {};
     }
-    take(weight, measured->chosen);
+    take(product, measured->chosen);
     measured->context = context_;
     if (measured->unsteady > 0) {
       ++unsteady_;
@@ -386,7 +400,7 @@ class TuningRun {
 
   const Tuner& t_;
   std::string context_;
-  std::vector<Shape> products_;
+  std::vector<Product> products_;
   TuningFile file_;
   model::SpellingChoice choice_;
   std::size_t unsteady_ = 0;
@@ -434,7 +448,7 @@ Result<Tuning> tune(const pjrt::Client& client, const pjrt::Device& device, cons
   if (bytes_of_step(model) < options.least_bytes) return Tuning();
   const auto start = std::chrono::steady_clock::now();
   const Tuner tuner{client, device, model.policy, compile, options};
-  TuningRun run(tuner, context_of(client, device, model, compile), product_shapes(model));
+  TuningRun run(tuner, context_of(client, device, model, compile), products_of(model, options.rows));
   ADDER_CHECK(run.run());
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   return Tuning{.choice = run.choice(), .ms = took.count()};

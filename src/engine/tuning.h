@@ -19,12 +19,15 @@
 
 namespace adder::engine {
 
-/// What was measured of one one-row product on one device.
+/// Products of more rows than this are bound by arithmetic, where the plainest variant is as good as any.
+inline constexpr std::int64_t kMostTunedRows = 32;
+
+/// What was measured of one product of few rows on one device.
 struct TunedProduct {
   std::string context;  ///< 16 hexadecimal digits for all that the answer depends on: the plugin's content,
                         ///< the machine, threads, compile options
   std::string device;   ///< the client's description, for people
-  std::string product;  ///< model::product_key: "f32[1536,768]"
+  std::string product;  ///< model::product_key: "f32[1536,768]", "8 x f32[1536,768]"
   std::string chosen;   ///< the name of a spelling; empty: the times disagreed too much to tell
   std::map<std::string, double>
       microseconds;  ///< of one product, by spelling; those that were tried to the end
@@ -81,6 +84,8 @@ Result<bool> expands_weights(const pjrt::Client& client, const model::Policy& po
 struct TuningOptions {
   std::filesystem::path folder;  ///< where answers are remembered
   bool again = false;            ///< measure what is remembered too
+  /// How many sequences decode together: products of so many rows are measured, up to kMostTunedRows.
+  std::vector<std::int64_t> rows{1};
   /// Models whose matrices have fewer bytes than this are left to the policy: they fit in a cache, so that a
   /// step is bound by launching kernels rather than by reading weights, and what a variant could gain (a
   /// tenth of a millisecond a token) pays for the seconds of measuring after tens of thousands of tokens
@@ -102,13 +107,13 @@ struct Tuning {
   double ms = 0;  ///< it took: measuring, or waiting for another process that did
 };
 
-/// How to spell each one-row product of `model`, compiled with `compile`, on this device: as remembered, else
-/// as measured now (seconds for a model) and remembered. Products below 256 KiB of weights are left to the
-/// policy, because what surrounds them decides, and so are those above 256 MiB, which would need room beside
-/// the model. Uses some 64 MiB of device memory while measuring. One process tunes at a time: others wait,
-/// for two minutes at most, then go on untuned. Nothing here is a reason not to run a model: a variant that
-/// does not compile or run is skipped, a product that cannot be measured is left to the policy, and all of it
-/// is logged. Error: cancelled.
+/// How to spell each product of options.rows rows of `model`, compiled with `compile`, on this device: as
+/// remembered, else as measured now (seconds for a model) and remembered. Products below 256 KiB of weights
+/// are left to the policy, because what surrounds them decides, and so are those above 256 MiB, which would
+/// need room beside the model. Uses some 64 MiB of device memory while measuring. One process tunes at a
+/// time: others wait, for two minutes at most, then go on untuned. Nothing here is a reason not to run a
+/// model: a variant that does not compile or run is skipped, a product that cannot be measured is left to the
+/// policy, and all of it is logged. Error: cancelled.
 Result<Tuning> tune(const pjrt::Client& client, const pjrt::Device& device, const ModelSpec& model,
                     const pjrt::CompileOptions& compile, const TuningOptions& options);
 

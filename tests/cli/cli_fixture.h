@@ -19,9 +19,10 @@ namespace adder::test {
 using Ids = std::vector<std::int32_t>;
 
 /// All golden checkpoints.
-inline const std::vector<std::string> kGoldens{
-    "falcon-mamba-tiny", "grouped-sharded-bf16-tiny", "hf-tiny",           "limits-bias-tiny",
-    "mamba-ssm-tiny",    "mamba1-hf-tiny",            "mamba1-ssm-tiny", "odd-shapes-f16-tiny"};
+inline const std::vector<std::string> kGoldens{"falcon-mamba-tiny", "grouped-sharded-bf16-tiny",
+                                               "hf-tiny",           "limits-bias-tiny",
+                                               "mamba-ssm-tiny",    "mamba1-hf-tiny",
+                                               "mamba1-ssm-tiny",   "odd-shapes-f16-tiny"};
 std::filesystem::path golden(const std::string& name);
 std::filesystem::path demo_model();
 /// The first of ADDER_TEST_PLUGINS; empty if there is none.

@@ -4,8 +4,8 @@
 #include <fstream>
 #include <regex>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -68,7 +68,8 @@ TEST_F(Devices, TheInstallLineNamesTheVersionThatTheGuideHas) {
   static const std::regex kWheel("pip install ('[^']+==[0-9.]+')");
   std::smatch found;
   ASSERT_TRUE(std::regex_search(outcome.err, found, kWheel)) << outcome.err;
-  const std::string guide = contents(std::filesystem::path(ADDER_SOURCE_DIR) / "docs/GPU.md");
+  const std::string guide =
+      adder::testing::read_file(std::filesystem::path(ADDER_SOURCE_DIR) / "docs/GPU.md");
   EXPECT_THAT(guide, HasSubstr("pip install " + found[1].str() + "\n"));
 }
 

@@ -1,8 +1,8 @@
 #include <regex>
 #include <sstream>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 // What the documents say that a test can hold.
 
@@ -24,7 +24,7 @@ std::vector<fs::path> documents() {
 std::vector<std::string> command_lines(const fs::path& document) {
   static const std::regex kCall("^(?:.*\\| *|(?:[A-Z_]+=\\S+ )*)(?:build/|\\./)?adder ([a-z].*)$");
   static const std::regex kLeftOut(" +#.*$|\\[[^\\]]*\\]| \\.\\.\\.| > .*$");
-  std::istringstream text(contents(document));
+  std::istringstream text(adder::testing::read_file(document));
   std::vector<std::string> out;
   bool code = false;
   for (std::string line; std::getline(text, line);) {
@@ -35,7 +35,7 @@ std::vector<std::string> command_lines(const fs::path& document) {
     if (call.find("  ") == std::string::npos) out.push_back(call);  // no line of a table of commands
   }
   static const std::regex kInline("`adder ([a-z][^`|<]*)`"), kOptional("\\[[^\\]]*\\]|\n");
-  const std::string all = contents(document);
+  const std::string all = adder::testing::read_file(document);
   for (std::sregex_iterator at(all.begin(), all.end(), kInline), end; at != end; ++at)
     out.push_back(std::regex_replace((*at)[1].str(), kOptional, " "));
   return out;
@@ -60,7 +60,7 @@ TEST_F(Documents, EveryLinkLeadsToAFile) {
   static const std::regex kLink("\\]\\(([^)#]+)(#[^)]*)?\\)");
   std::size_t links = 0;
   for (const fs::path& document : documents()) {
-    const std::string text = contents(document);
+    const std::string text = adder::testing::read_file(document);
     for (std::sregex_iterator at(text.begin(), text.end(), kLink), end; at != end; ++at) {
       const std::string target = (*at)[1];
       if (target.starts_with("http")) continue;
@@ -76,12 +76,12 @@ TEST_F(Documents, EveryEnvironmentVariableIsListed) {
   static const std::regex kVariable(
       "\"((?:ADDER|HF|HUGGING_FACE|HUGGINGFACE|PJRT|XDG|TF|TPU|XLA|LIBTPU|REQUESTS|CURL|SSL|TRANSFORMERS)_[A-"
       "Z_]+)\"");
-  const std::string table = contents(fs::path(ADDER_SOURCE_DIR) / "docs/ENVIRONMENT.md") +
-                            contents(fs::path(ADDER_SOURCE_DIR) / "docs/DEVICES.md");
+  const std::string table = adder::testing::read_file(fs::path(ADDER_SOURCE_DIR) / "docs/ENVIRONMENT.md") +
+                            adder::testing::read_file(fs::path(ADDER_SOURCE_DIR) / "docs/DEVICES.md");
   std::size_t variables = 0;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(ADDER_SOURCE_DIR) / "src")) {
     if (entry.path().extension() != ".cc" || entry.path().stem().string().ends_with("_test")) continue;
-    const std::string text = contents(entry.path());
+    const std::string text = adder::testing::read_file(entry.path());
     for (std::sregex_iterator at(text.begin(), text.end(), kVariable), end; at != end; ++at) {
       ++variables;
       EXPECT_NE(table.find((*at)[1]), std::string::npos) << entry.path() << ": " << (*at)[1];

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/testing.h"
 #include "cli_fixture.h"
-#include "support/contents.h"
 
 namespace adder::test {
 namespace {
@@ -225,7 +225,7 @@ TEST_F(Generate, CtrlCStopsAfterTheBlockWithExit130) {
 }
 
 TEST_F(Generate, CtrlCIsHeardWhileALongPromptIsReadWhichSaysHowFarItIs) {
-  const std::string text = contents(demo_model() / "heldout.txt");
+  const std::string text = adder::testing::read_file(demo_model() / "heldout.txt");
   std::ofstream prompt(in_folder("prompt"));
   for (std::size_t bytes = 0; bytes < 1'000'000; bytes += text.size()) prompt << text;
   prompt.close();

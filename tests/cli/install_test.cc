@@ -40,7 +40,7 @@ TEST_F(Installed, TheProgramFindsItsPluginWhereverTheTreeLies) {
   for (const std::string library :
        {"fmt", "spdlog", "zip"})  // each distribution calls their packages otherwise
     EXPECT_THAT(needs.out,
-                testing::ContainsRegex("lib" + library + "\\.so[^\n]* => [^\n]*/lib/adder/runtime/"));
+                ::testing::ContainsRegex("lib" + library + "\\.so[^\n]* => [^\n]*/lib/adder/runtime/"));
 }
 
 TEST_F(Installed, TheManualAndTheCompletionsNameEveryCommand) {

@@ -241,6 +241,49 @@ TEST_F(StateLaws, Pending) {
   });
 }
 
+// A stop string, a cancel or a dropped generation leaves blocks on the device that nobody has read. At each
+// block boundary the state is either what its reader has seen, and can be kept, or is refused.
+TEST_F(StateLaws, AStateThatHasRunAheadIsNotKept) {
+  const adder::testing::TempDirectory dir;
+  const Ids prompt{5, 6, 7, 8, 9};
+  for (const std::string& plugin : plugins())
+    for (const std::int64_t in_flight : {1, 2, 3}) {
+      SCOPED_TRACE(fmt::format("{}, {} blocks in flight", plugin, in_flight));
+      const Engine& e = engine(plugin, golden_dir("hf-tiny"));
+      ASSIGN_OK(State zero, e.zero_state());
+      Session session(e, std::move(zero));
+      ASSERT_OK(session.extend(Rows{Ids(prompt.begin(), prompt.end() - 1)}));
+      ASSIGN_OK(Generation generation, Generation::start(session, Rows{prompt},
+                                                         {.sampling = {{.temperature = 0}},
+                                                          .stop_ids = {},
+                                                          .max_tokens = {24},
+                                                          .block = 4,
+                                                          .in_flight = in_flight}));
+      Ids seen = prompt;
+      std::int64_t refusals = 0;
+      while (true) {
+        ASSIGN_OK(const auto block, generation.next());
+        if (!block) break;
+        seen.insert(seen.end(), block->tokens[0].begin(), block->tokens[0].end());
+        Snapshot snapshot{.tokens = Ids(seen.begin(), seen.end() - 1)};  // the last is chosen, not absorbed
+        ASSIGN_OK(snapshot.state, to_host(e.states(), session.state(), e.model()));
+        const auto read = static_cast<std::int64_t>(snapshot.tokens.size());
+        const Status written = write_snapshot(dir / "state", snapshot, e.model());
+        if (snapshot.state.position == read) {
+          ASSERT_OK(written);
+          EXPECT_EQ(differences(snapshot.state, absorbed(e, snapshot.tokens), kRounding), "");
+          continue;
+        }
+        ++refusals;
+        EXPECT_GT(snapshot.state.position, read);
+        ASSERT_FALSE(written);
+        EXPECT_EQ(written.error().code, ErrorCode::failed_precondition);
+      }
+      EXPECT_EQ(seen.size(), prompt.size() + 24);
+      EXPECT_EQ(refusals > 0, in_flight > 1) << "one block at a time never runs ahead";
+    }
+}
+
 TEST_F(StateLaws, TokensOutsideTheVocabularyAreRefused) {
   const Engine& e = engine(golden_dir("hf-tiny"));
   ASSIGN_OK(State zero, e.zero_state());

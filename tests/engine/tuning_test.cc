@@ -91,6 +91,21 @@ TEST_F(TuningTest, MeasuresOnceAndRemembers) {
   for (const TunedProduct& e : file.entries()) EXPECT_TRUE(e.microseconds.count(e.chosen)) << e.product;
 }
 
+TEST_F(TuningTest, MeasuresEachNumberOfRowsThatDecodesTogether) {
+  for (const auto& [plugin, client] : clients()) {
+    SCOPED_TRACE(plugin);
+    const TempDirectory folder;
+    TuningOptions how = options(folder);
+    how.rows = {1, 8, 64, 8};
+    ASSIGN_OK(const Tuning tuning, tune_on(client, DType::s8, how));
+    ASSERT_EQ(tuning.choice.size(), 2U) << "64 rows are bound by arithmetic";
+    const model::Spelling& eight = tuning.choice.at("8 x s8[1024,320]");
+    EXPECT_EQ(eight.terms, 0) << "lane by lane is for one row";
+    EXPECT_TRUE(tuning.choice.contains("s8[1024,320]"));
+    EXPECT_EQ(TuningFile(folder.path()).entries().size(), 2U);
+  }
+}
+
 TEST_F(TuningTest, SaysHowFarItIs) {
   const TempDirectory folder;
   Labels labels;

@@ -191,4 +191,26 @@ std::vector<std::string> faults_of(const fs::path& source) {
   return faults;
 }
 
+std::vector<std::string> lines_that_name(const fs::path& source, const std::vector<std::string>& words,
+                                         const std::vector<std::string>& allowed) {
+  const std::regex wanted(fmt::format("\\b({})\\b", fmt::join(words, "|")));
+  std::vector<std::string> out;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(source)) {
+    const std::string name = entry.path().filename().string(),
+                      room = fs::relative(entry.path(), source).begin()->string();
+    const bool is_code = name.ends_with(".cc") || name.ends_with(".h");
+    if (!is_code || name.ends_with("_test.cc") || name.ends_with("testing.h")) continue;
+    if (std::find(allowed.begin(), allowed.end(), room) != allowed.end()) continue;
+    std::ifstream in(entry.path());
+    std::string text;
+    for (int line = 1; std::getline(in, text); ++line) {
+      text.resize(std::min(text.size(), text.find("//")));
+      if (std::regex_search(text, wanted))
+        out.push_back(fmt::format("{}:{}", fs::relative(entry.path(), source).string(), line));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 }  // namespace adder::walls

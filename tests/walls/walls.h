@@ -16,4 +16,10 @@ namespace adder::walls {
 /// Throws std::runtime_error for a folder without adder_room(its name ...), and what the file system throws.
 std::vector<std::string> faults_of(const std::filesystem::path& source);
 
+/// Lines of code, tests and comments left out, that say one of `words` outside of the rooms `allowed`: file
+/// and line of each.
+std::vector<std::string> lines_that_name(const std::filesystem::path& source,
+                                         const std::vector<std::string>& words,
+                                         const std::vector<std::string>& allowed);
+
 }  // namespace adder::walls

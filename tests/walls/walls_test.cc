@@ -18,6 +18,14 @@ TEST(WallsTest, WhatARoomIncludesIsWhatItLinks) {
   EXPECT_THAT(faults_of(std::filesystem::path(ADDER_SOURCE_DIR) / "src"), IsEmpty());
 }
 
+// What a model consists of is written in arch, and what it computes in model.
+TEST(WallsTest, NoOtherRoomNamesAnArchitectureOrItsFields) {
+  EXPECT_THAT(lines_that_name(std::filesystem::path(ADDER_SOURCE_DIR) / "src",
+                              {"Mamba1", "Mamba2", "conv_state", "ssm_state", "A_log", "in_proj", "mixer"},
+                              {"arch", "model"}),
+              IsEmpty());
+}
+
 // A house of two good rooms, for each test to spoil.
 class SmallHouse : public ::testing::Test {
  protected:
@@ -78,6 +86,14 @@ TEST_F(SmallHouse, ALinkOfNoRoomAndAWayAroundAreNamed) {
   write("ground/a.cc", "#include \"../upper/b.h\"\n");
   EXPECT_THAT(faults(), ElementsAre(HasSubstr("ground/a.cc:1: includes \"../upper/b.h\""),
                                     HasSubstr("links adder::cellar, which is no room")));
+}
+
+TEST_F(SmallHouse, AWordOutsideOfItsRoomIsFound) {
+  write("upper/b.cc",
+        "#include \"upper/b.h\"\n#include \"ground/a.h\"\nint lamp;  // of the cellar\nint cellar;\n");
+  write("upper/b_test.cc", "int cellar;\n");
+  write("ground/a.cc", "int cellar;\n");
+  EXPECT_THAT(lines_that_name(house.path(), {"cellar"}, {"ground"}), ElementsAre("upper/b.cc:4"));
 }
 
 TEST_F(SmallHouse, AFolderThatIsNoRoomIsAnError) {
