@@ -210,7 +210,8 @@ def gguf_seeds():
 
 def config_seeds():
     goldens = HERE.parent / "tests" / "goldens"
-    for golden in ("hf-tiny", "limits-bias-tiny", "mamba-ssm-tiny"):
+    for golden in ("hf-tiny", "limits-bias-tiny", "mamba-ssm-tiny", "mamba1-hf-tiny", "mamba1-ssm-tiny",
+                   "falcon-mamba-tiny"):
         put("config_fuzz", golden, (goldens / golden / "config.json").read_bytes())
     params = {"dim": 64, "n_layers": 2, "vocab_size": 128, "n_groups": 8, "tie_embeddings": False}
     put("config_fuzz", "mistral", compact(params))
