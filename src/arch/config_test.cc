@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "arch/mamba1.h"
 #include "arch/mamba2.h"
 #include "arch/testing.h"
 
@@ -271,6 +272,82 @@ TEST(ConfigTest, Mamba2IsRecognisedWithoutAModelType) {
   EXPECT_TRUE(parse(
       R"({"hidden_size":8,"state_size":4,"num_heads":4,"n_groups":1,"num_hidden_layers":1,"vocab_size":9})"));
   EXPECT_TRUE(parse(R"({"d_model":64,"n_layer":1,"vocab_size":9,"ssm_cfg":{"headdim":16}})"));
+}
+
+Result<Mamba1> parse_mamba(const std::string& text) {
+  ADDER_TRY(const Json json, parse_json(text, "config.json"));
+  ADDER_TRY(const ConfigRef config, parse_config(json, "config.json"));
+  const auto* mamba = dynamic_cast<const Mamba1*>(config.get());
+  EXPECT_NE(mamba, nullptr) << config->title();
+  return mamba ? *mamba : Mamba1{};
+}
+
+TEST(MambaConfigTest, AnEmptySsmCfgMeansMamba) {
+  // The config.json of state-spaces/mamba-130m.
+  const auto c = parse_mamba(R"({"d_model":768,"n_layer":24,"vocab_size":50277,"ssm_cfg":{},"rms_norm":true,
+    "residual_in_fp32":true,"fused_add_norm":true,"pad_vocab_size_multiple":8})");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->architecture(), "mamba");
+  EXPECT_EQ(c->dialect, Dialect::mamba_ssm);
+  EXPECT_EQ(c->d_inner, 1536);
+  EXPECT_EQ(c->d_state, 16);
+  EXPECT_EQ(c->dt_rank, 48);
+  EXPECT_EQ(c->d_conv, 4);
+  EXPECT_EQ(c->padded_vocab_size, 50280);
+  EXPECT_TRUE(c->tie_embeddings);
+  EXPECT_FALSE(c->inner_norms);
+}
+
+TEST(MambaConfigTest, HuggingFaceDefaultsAreThePublishedOnes) {
+  const auto c = parse_mamba(
+      R"({"model_type":"mamba","hidden_size":1000,"num_hidden_layers":2,"vocab_size":50280,
+      "time_step_rank":"auto"})");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->d_inner, 2000);
+  EXPECT_EQ(c->dt_rank, 63);  // ceil(1000/16)
+  EXPECT_TRUE(c->use_conv_bias);
+  EXPECT_FALSE(c->use_bias);
+  EXPECT_TRUE(c->tie_embeddings);
+}
+
+// tiiuae/falcon-mamba-7b says expand 16, and its tensors are twice as wide as the model.
+TEST(MambaConfigTest, FalconsIntermediateSizeIsBelievedAndNotItsExpand) {
+  const auto c = parse_mamba(R"({"model_type":"falcon_mamba","hidden_size":4096,"intermediate_size":8192,
+    "expand":16,"num_hidden_layers":64,"vocab_size":65024,"state_size":16,"time_step_rank":256,
+    "tie_word_embeddings":false})");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->architecture(), "falcon_mamba");
+  EXPECT_EQ(c->d_inner, 8192);
+  EXPECT_EQ(c->dt_rank, 256);
+  EXPECT_TRUE(c->inner_norms);
+  EXPECT_EQ(c->inner_norm_eps, 1e-6);
+  EXPECT_FALSE(c->tie_embeddings);
+}
+
+TEST(MambaConfigTest, MistakesNameTheField) {
+  const auto error = [](const std::string& more) {
+    const auto c = parse_mamba(
+        R"({"model_type":"mamba","hidden_size":64,"num_hidden_layers":1,"vocab_size":9)" + more + "}");
+    return c ? "accepted" : c.error().message;
+  };
+  EXPECT_THAT(error(R"(,"time_step_rank":"many")"), HasSubstr("time_step_rank: expected a whole number"));
+  EXPECT_THAT(error(R"(,"time_step_rank":0)"), HasSubstr("time_step_rank"));
+  EXPECT_THAT(error(R"(,"conv_kernel":1)"), HasSubstr("conv_kernel"));
+  EXPECT_THAT(error(R"(,"expand":1.01)"), HasSubstr("expand 1.01 times the model width 64"));
+  EXPECT_THAT(error(R"(,"hidden_act":"gelu")"), HasSubstr("hidden_act"));
+}
+
+// What convert writes is read as the same model.
+TEST(MambaConfigTest, SurvivesTheHuggingFaceDialect) {
+  for (const char* name : {"mamba1-hf-tiny", "mamba1-ssm-tiny", "falcon-mamba-tiny"}) {
+    SCOPED_TRACE(name);
+    const auto original = arch::read_config(golden(name) / "config.json");
+    ASSERT_TRUE(original) << original.error().message;
+    const auto again = parse_config(Json::parse((*original)->hugging_face().dump()), "written");
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ((*again)->architecture(), (*original)->architecture());
+    EXPECT_EQ((*again)->facts(), (*original)->facts());
+  }
 }
 
 }  // namespace

@@ -78,9 +78,8 @@ Status check_decay(const TensorView& view) {
     if (!(a <= 0) || std::isinf(a))
       return fail(
           ErrorCode::corrupt,
-          fmt::format(
-              "{}: tensor {}: element {}: expected -exp(A_log), a finite number of 0 or less, found {}",
-              view.file, in_quotes(view.name), i / 4, a));
+          fmt::format("{}: tensor {}: element {}: expected a decay, a finite number of 0 or less, found {}",
+                      view.file, in_quotes(view.name), i / 4, a));
   }
   return {};
 }

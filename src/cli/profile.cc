@@ -170,8 +170,7 @@ Command declare_profile(CLI::App& parent) {
       ->check(CLI::Range(1, 1000))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--depth", o->profile.depth,
-                 "how fine: names of a part's path, such as 1 for all of the mixer")
+  app.add_option("--depth", o->profile.depth, "how fine: names of a part's path, such as 1 for its first")
       ->check(CLI::Range(1, 100))
       ->type_name("N");
   app.add_option("--by", o->by, "auto: the plugin's profiler where it has one; parts: sub-programs, always")
