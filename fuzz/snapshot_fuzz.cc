@@ -33,18 +33,18 @@ bool same(const Snapshot& a, const Snapshot& b) {
 }
 
 void check(std::span<const std::byte> bytes) {
-  const model::ModelSpec config = small_model();
+  const model::ModelSpec model = small_model();
   const fuzz::MemoryFile file(bytes);
-  const auto snapshot = engine::read_snapshot(file.path(), config, kFingerprint);
+  const auto snapshot = engine::read_snapshot(file.path(), model, kFingerprint);
   if (!snapshot) {
     FUZZ_CHECK(fuzz::is_readable(snapshot.error().message));
     return;
   }
   FUZZ_CHECK(snapshot->state.position == static_cast<std::int64_t>(snapshot->tokens.size()));
-  for (const std::int32_t id : snapshot->tokens) FUZZ_CHECK(id >= 0 && id < config.vocab_size);
+  for (const std::int32_t id : snapshot->tokens) FUZZ_CHECK(id >= 0 && id < model.config->vocab_size);
   const std::string path = fuzz::scratch_path("snapshot");
-  FUZZ_CHECK(engine::write_snapshot(path, *snapshot, config).has_value());
-  const auto again = engine::read_snapshot(path, config, kFingerprint);
+  FUZZ_CHECK(engine::write_snapshot(path, *snapshot, model).has_value());
+  const auto again = engine::read_snapshot(path, model, kFingerprint);
   std::remove(path.c_str());
   FUZZ_CHECK(again && same(*again, *snapshot));
 }
