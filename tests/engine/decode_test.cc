@@ -78,7 +78,12 @@ TEST_F(Decode, MemoryIsFlatAfterTheFirstBlock) {
     tokens += block->tokens[0].size();
   }
   EXPECT_EQ(tokens, 4096u);
-  EXPECT_LT(resident_bytes() - resident, 8 << 20);  // a per-token leak of the 112 KB state would be 450 MB
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::int64_t kMost = 300 << 20;  // which keeps up to 256 MB of what was freed
+#else
+  constexpr std::int64_t kMost = 8 << 20;
+#endif
+  EXPECT_LT(resident_bytes() - resident, kMost);  // a leak of the 112 KB state for each token would be 450 MB
 }
 
 TEST_F(Decode, BlockLengthDoesNotChangeTokens) {

@@ -249,7 +249,8 @@ TEST_F(Schema, ZerosAreMadeOnTheDevice) {
     ASSIGN_OK(const State zero, toy.states.zero(4));
     EXPECT_EQ(client.stats().host_to_device_bytes, before);
     EXPECT_EQ(*zero.positions(), std::vector<std::int64_t>(4, 0));
-    for (const std::byte b : toy.host(zero, 2).fields[0].bytes) EXPECT_EQ(b, std::byte{0});
+    const HostState row = toy.host(zero, 2);
+    for (const std::byte b : row.fields[0].bytes) EXPECT_EQ(b, std::byte{0});
   }
 }
 
