@@ -65,10 +65,6 @@ class Checkpoint {
   const std::filesystem::path& directory() const { return directory_; }
   const formats::TensorStore& store() const { return store_; }
 
-  /// Identifies the model, see fingerprint_of() in model_fingerprint.h, which also remembers. Reads all
-  /// weights.
-  std::uint64_t fingerprint() const;
-
  private:
   Checkpoint(std::filesystem::path directory, arch::ConfigRef config, GenerationDefaults generation,
              formats::TensorStore store, std::vector<Entry> entries);

@@ -82,7 +82,7 @@ TEST(GoldenTest, TheEmbeddedModelOpens) {
   ASSERT_TRUE(conv);
   EXPECT_EQ(conv->shape, (Shape{DType::f32, {640, 1, 4}}));
   EXPECT_EQ(c->tensor("backbone.layers.6.norm.weight").error().code, ErrorCode::not_found);
-  EXPECT_NE(c->fingerprint(), Checkpoint::open(golden("hf-tiny"))->fingerprint());
+  EXPECT_NE(testing::fingerprint(*c), testing::fingerprint(*Checkpoint::open(golden("hf-tiny"))));
 }
 
 TEST_F(CheckpointTest, AFileOpensWithTheConfigBesideIt) {
@@ -232,18 +232,16 @@ TEST_F(CheckpointTest, NamesWithoutThePrefixResolve) {
 TEST_F(CheckpointTest, FingerprintFollowsTheWeightsNotTheirStorage) {
   const auto one = open(tiny_config());
   ASSERT_TRUE(one);
-  const std::uint64_t print = one->fingerprint();
-  EXPECT_EQ(open(tiny_config(), [](Tensors& t) { std::reverse(t.begin(), t.end()); })->fingerprint(), print);
-  EXPECT_EQ(open(tiny_config(),
-                 [](Tensors& t) { find(t, "backbone.embeddings.weight").name = "backbone.embedding.weight"; })
-                ->fingerprint(),
-            print);
-  EXPECT_NE(open(tiny_config(), [](Tensors& t) { find(t, "backbone.layers.1.mixer.D").data[3] ^= 1; })
-                ->fingerprint(),
-            print);
+  const std::uint64_t print = testing::fingerprint(*one);
+  const auto changed = [&](auto change) { return testing::fingerprint(*open(tiny_config(), change)); };
+  EXPECT_EQ(changed([](Tensors& t) { std::reverse(t.begin(), t.end()); }), print);
+  EXPECT_EQ(
+      changed([](Tensors& t) { find(t, "backbone.embeddings.weight").name = "backbone.embedding.weight"; }),
+      print);
+  EXPECT_NE(changed([](Tensors& t) { find(t, "backbone.layers.1.mixer.D").data[3] ^= 1; }), print);
   Json other = tiny_config();
   other["layer_norm_epsilon"] = 2e-5;
-  EXPECT_NE(open(other)->fingerprint(), print);
+  EXPECT_NE(testing::fingerprint(*open(other)), print);
 }
 
 TEST_F(CheckpointTest, FingerprintIgnoresSharding) {
@@ -263,7 +261,7 @@ TEST_F(CheckpointTest, FingerprintIgnoresSharding) {
   write_file(sharded / "model.safetensors.index.json", Json{{"weight_map", map}}.dump());
   const auto c = Checkpoint::open(sharded.path());
   ASSERT_TRUE(c) << c.error().message;
-  EXPECT_EQ(c->fingerprint(), whole->fingerprint());
+  EXPECT_EQ(testing::fingerprint(*c), testing::fingerprint(*whole));
 }
 
 TEST_F(CheckpointTest, InferredGroupsMustDivideTheHeads) {

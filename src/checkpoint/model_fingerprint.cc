@@ -128,6 +128,4 @@ Result<std::uint64_t> fingerprint_of(const Checkpoint& checkpoint, const Fingerp
   return fingerprint;
 }
 
-std::uint64_t Checkpoint::fingerprint() const { return fingerprint_of(*this).value_or(0); }
-
 }  // namespace adder::checkpoint

@@ -55,7 +55,7 @@ class ModelFingerprint : public ::testing::Test {
                                    : identity_of(weights()).value().changed_ns + 1'000'000'000;
     const auto print = fingerprint_of(checkpoint, options);
     EXPECT_TRUE(print) << print.error().to_string();
-    EXPECT_EQ(*print, checkpoint.fingerprint()) << "what is remembered is what would be computed";
+    EXPECT_EQ(*print, testing::fingerprint(checkpoint)) << "what is remembered is what would be computed";
     return {print.value_or(0), reading.bytes};
   }
   /// Changes one byte of a file where it lies.

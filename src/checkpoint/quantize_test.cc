@@ -206,7 +206,7 @@ TEST_F(StoredInt8, TheFingerprintKnowsTheScales) {
   scale().data[70] ^= 1;
   const auto after = open();
   ASSERT_TRUE(after);
-  EXPECT_NE(before->fingerprint(), after->fingerprint());
+  EXPECT_NE(testing::fingerprint(*before), testing::fingerprint(*after));
 }
 
 TEST_F(StoredInt8, AMissingScaleIsNamed) {

@@ -4,6 +4,7 @@
 
 #include "arch/mamba2.h"
 #include "arch/testing.h"
+#include "checkpoint/model_fingerprint.h"
 #include "formats/int8_rows.h"
 #include "formats/testing.h"
 
@@ -24,6 +25,13 @@ inline Int8 quantised(const formats::TensorView& view) {
   const Status read = formats::read_int8(view, out.values, out.scales);
   EXPECT_TRUE(read) << read.error().to_string();
   return out;
+}
+
+/// Fails the test, and is 0, where it cannot be told.
+inline std::uint64_t fingerprint(const Checkpoint& checkpoint) {
+  const Result<std::uint64_t> print = fingerprint_of(checkpoint);
+  EXPECT_TRUE(print) << print.error().to_string();
+  return print.value_or(0);
 }
 
 using arch::testing::tiny_config;

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/testing.h"
+#include "checkpoint/model_fingerprint.h"
 #include "engine/snapshot.h"
 #include "engine_fixture.h"
 
@@ -182,7 +183,7 @@ TEST_F(StateLaws, RestoredSnapshot) {
     for (const std::string& to : plugins()) {
       SCOPED_TRACE(from + " to " + to);
       const Engine &writer = engine(from, golden_dir("hf-tiny")), &reader = engine(to, golden_dir("hf-tiny"));
-      const std::uint64_t fingerprint = writer.checkpoint().fingerprint();
+      const std::uint64_t fingerprint = checkpoint::fingerprint_of(writer.checkpoint()).value();
       const Snapshot taken{.state = absorbed(writer, ids), .tokens = ids, .fingerprint = fingerprint};
       ASSERT_OK(write_snapshot(dir / "state", taken, writer.model()));
       ASSIGN_OK(const Snapshot read, read_snapshot(dir / "state", reader.model(), fingerprint));
