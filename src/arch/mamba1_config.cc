@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <utility>
 
 #include "arch/families.h"
@@ -35,56 +35,40 @@ std::int64_t read_rank(Fields& fields, const char* name, std::int64_t d_model) {
 }
 
 /// E = expand*D.
-std::int64_t expanded(Fields& fields, Findings& findings, std::int64_t d_model) {
-  const double expand = fields.number("expand", 1e-3, 1e3).value_or(2);
-  const double inner = expand * static_cast<double>(d_model);
-  if (d_model > 0 && (inner < 1 || std::fabs(std::round(inner) - inner) > 1e-9 * inner))
-    findings.problems.push_back(
-        fmt::format("expand {} times the model width {} is not a whole number", expand, d_model));
-  return std::llround(inner);
+std::int64_t read_expanded(Fields& fields, Findings& findings, std::int64_t d_model) {
+  return expanded_width(fields.number("expand", 1e-3, 1e3).value_or(2), d_model, findings);
 }
 
 void read_hugging_face(Draft& draft, const Json& json) {
   Mamba1& c = draft.config;
   Fields top(json, "", draft.findings.problems);
-  c.d_model = require(top, draft.findings, "hidden_size", kMaxSize);
-  c.n_layer = require(top, draft.findings, "num_hidden_layers", kMaxLayers);
+  read_hugging_face_common(c, top, draft.findings);
   c.d_state = top.integer("state_size", 1, kMaxSize).value_or(16);
   c.d_conv = top.integer("conv_kernel", 2, kMaxConv).value_or(4);
   // Falcon-Mamba's published config says expand 16 beside an intermediate_size of twice its width, which is
   // what its tensors have.
   const auto inner = top.integer("intermediate_size", 1, kMaxSize * 8);
-  c.d_inner = inner ? *inner : expanded(top, draft.findings, c.d_model);
+  c.d_inner = inner ? *inner : read_expanded(top, draft.findings, c.d_model);
   c.dt_rank = read_rank(top, "time_step_rank", c.d_model);
-  c.norm_eps = top.number("layer_norm_epsilon", 1e-30, 1).value_or(1e-5);
   c.use_bias = draft.stated(top.boolean("use_bias"), false, draft.open.use_bias);
   c.use_conv_bias = draft.stated(top.boolean("use_conv_bias"), true, draft.open.use_conv_bias);
   c.tie_embeddings = draft.stated(top.boolean("tie_word_embeddings"), true, draft.open.tie_embeddings);
   if (c.inner_norms) c.inner_norm_eps = top.number("mixer_rms_eps", 1e-30, 1).value_or(1e-6);
-  read_unpadded_vocabulary(c, top);
-  read_activation(top, draft.findings, "hidden_act");
 }
 
 void read_mamba_ssm(Draft& draft, const Json& json) {
   Mamba1& c = draft.config;
   Findings& findings = draft.findings;
   Fields top(json, "", findings.problems);
-  if (const Json* cfg = top.raw("ssm_cfg"); cfg != nullptr && !cfg->is_object())
-    top.expected("ssm_cfg", "an object", *cfg);
+  read_mamba_ssm_common(c, top, findings);
   Fields ssm(ssm_cfg(json), "ssm_cfg.", findings.problems);
-  c.d_model = require(top, findings, "d_model", kMaxSize);
-  c.n_layer = require(top, findings, "n_layer", kMaxLayers);
   c.d_state = ssm.integer("d_state", 1, kMaxSize).value_or(16);
   c.d_conv = ssm.integer("d_conv", 2, kMaxConv).value_or(4);
-  c.d_inner = expanded(ssm, findings, c.d_model);
+  c.d_inner = read_expanded(ssm, findings, c.d_model);
   c.dt_rank = read_rank(ssm, "dt_rank", c.d_model);
-  c.norm_eps = top.number("norm_epsilon", 1e-30, 1).value_or(1e-5);
   c.use_bias = draft.stated(ssm.boolean("bias"), false, draft.open.use_bias);
   c.use_conv_bias = draft.stated(ssm.boolean("conv_bias"), true, draft.open.use_conv_bias);
   c.tie_embeddings = draft.stated(top.boolean("tie_embeddings"), true, draft.open.tie_embeddings);
-  refuse_layer_norm(top, findings);
-  findings.unsupported(top.integer("d_intermediate", 0, kMaxSize).value_or(0) > 0,
-                       "d_intermediate: layers with an MLP");
 }
 
 void read_gguf(Draft& draft, const Source& source) {

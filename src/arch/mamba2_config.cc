@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "arch/families.h"
@@ -37,51 +36,40 @@ void read_range(Draft& draft, Fields& fields, std::string_view name) {
 void read_hugging_face(Draft& draft, const Json& json) {
   Mamba2& c = draft.config;
   Fields top(json, "", draft.findings.problems);
-  c.d_model = require(top, draft.findings, "hidden_size", kMaxSize);
-  c.n_layer = require(top, draft.findings, "num_hidden_layers", kMaxLayers);
+  read_hugging_face_common(c, top, draft.findings);
   draft.take<std::int64_t>(c.d_state, top.integer("state_size", 1, kMaxSize), 128, Field::d_state);
   draft.take<std::int64_t>(c.n_groups, top.integer("n_groups", 1, kMaxSize), 8, Field::n_groups);
   draft.take<std::int64_t>(c.d_conv, top.integer("conv_kernel", 2, kMaxConv), 4, Field::d_conv);
   draft.stated_heads = top.integer("num_heads", 1, kMaxSize);
   draft.stated_head_dim = top.integer("head_dim", 1, kMaxSize);
   draft.expand = top.number("expand", 1e-3, 1e3).value_or(2);
-  c.norm_eps = top.number("layer_norm_epsilon", 1e-30, 1).value_or(1e-5);
   read_range(draft, top, "time_step_limit");
   draft.take<bool>(c.use_bias, top.boolean("use_bias"), false, Field::use_bias);
   draft.take<bool>(c.use_conv_bias, top.boolean("use_conv_bias"), true, Field::use_conv_bias);
   draft.take<bool>(c.tie_embeddings, top.boolean("tie_word_embeddings"), false, Field::tie_embeddings);
-  read_unpadded_vocabulary(c, top);
   // transformers builds the gated norm whatever rms_norm says, so only a true is a statement.
   const std::optional<bool> rms_norm = top.boolean("rms_norm");
   draft.take<bool>(c.has_gated_norm, rms_norm && *rms_norm ? rms_norm : std::nullopt, true,
                    Field::gated_norm);
-  read_activation(top, draft.findings, "hidden_act");
 }
 
 void read_mamba_ssm(Draft& draft, const Json& json) {
   Mamba2& c = draft.config;
   Findings& findings = draft.findings;
   Fields top(json, "", findings.problems);
-  if (const Json* cfg = top.raw("ssm_cfg"); cfg != nullptr && !cfg->is_object())
-    top.expected("ssm_cfg", "an object", *cfg);
+  read_mamba_ssm_common(c, top, findings);
   Fields ssm(ssm_cfg(json), "ssm_cfg.", findings.problems);
-  c.d_model = require(top, findings, "d_model", kMaxSize);
-  c.n_layer = require(top, findings, "n_layer", kMaxLayers);
   draft.take<std::int64_t>(c.d_state, ssm.integer("d_state", 1, kMaxSize), 128, Field::d_state);
   draft.take<std::int64_t>(c.n_groups, ssm.integer("ngroups", 1, kMaxSize), 1, Field::n_groups);
   draft.take<std::int64_t>(c.d_conv, ssm.integer("d_conv", 2, kMaxConv), 4, Field::d_conv);
   draft.stated_head_dim = ssm.integer("headdim", 1, kMaxSize);
   draft.expand = ssm.number("expand", 1e-3, 1e3).value_or(2);
-  c.norm_eps = top.number("norm_epsilon", 1e-30, 1).value_or(1e-5);
   read_range(draft, ssm, "dt_limit");
   draft.take<bool>(c.use_bias, ssm.boolean("bias"), false, Field::use_bias);
   draft.take<bool>(c.use_conv_bias, ssm.boolean("conv_bias"), true, Field::use_conv_bias);
   draft.take<bool>(c.has_gated_norm, ssm.boolean("rmsnorm"), true, Field::gated_norm);
   draft.take<bool>(c.tie_embeddings, top.boolean("tie_embeddings"), true, Field::tie_embeddings);
   read_activation(ssm, findings, "activation");
-  refuse_layer_norm(top, findings);
-  findings.unsupported(top.integer("d_intermediate", 0, kMaxSize).value_or(0) > 0,
-                       "d_intermediate: layers with an MLP");
   findings.unsupported(ssm.boolean("D_has_hdim").value_or(false), "ssm_cfg.D_has_hdim: one D per channel");
   findings.unsupported(ssm.boolean("norm_before_gate").value_or(false),
                        "ssm_cfg.norm_before_gate: the norm ahead of the gate");
@@ -109,15 +97,8 @@ void read_mistral(Draft& draft, const Json& json) {
 // E, H and P from D, expand and whichever of H and P the file states.
 void derive_heads(Draft& draft) {
   Mamba2& c = draft.config;
-  const double inner = draft.expand * static_cast<double>(c.d_model);
-  c.d_inner = std::llround(inner);
-  if (c.d_model == 0) return;  // already complained about
-  // A quotient such as 100/49 comes back only to within rounding.
-  if (std::fabs(static_cast<double>(c.d_inner) - inner) > 1e-9 * inner || c.d_inner < 1) {
-    draft.findings.problems.push_back(
-        fmt::format("expand {} times the model width {} is not a whole number", draft.expand, c.d_model));
-    return;
-  }
+  c.d_inner = expanded_width(draft.expand, c.d_model, draft.findings);
+  if (c.d_inner == 0) return;  // already complained about
   // Where not even the default divides E, one head stands in until the tensors tell.
   std::int64_t fallback = c.d_inner % 64 == 0 ? 64 : c.d_inner;
   if (draft.stated_heads) fallback = std::max<std::int64_t>(1, c.d_inner / *draft.stated_heads);

@@ -97,9 +97,35 @@ void read_common(Config& c, Fields& top, Findings& findings) {
   c.padded_vocab_size = round_up(c.vocab_size, multiple);
 }
 
-void read_unpadded_vocabulary(Config& c, Fields& top) {
+void read_hugging_face_common(Config& c, Fields& top, Findings& findings) {
+  c.d_model = require(top, findings, "hidden_size", kMaxSize);
+  c.n_layer = require(top, findings, "num_hidden_layers", kMaxLayers);
+  c.norm_eps = top.number("layer_norm_epsilon", 1e-30, 1).value_or(1e-5);
   const std::int64_t rows = std::max<std::int64_t>(1, c.vocab_size);
   if (const auto unpadded = top.integer("unpadded_vocab_size", 1, rows)) c.vocab_size = *unpadded;
+  read_activation(top, findings, "hidden_act");
+}
+
+void read_mamba_ssm_common(Config& c, Fields& top, Findings& findings) {
+  if (const Json* cfg = top.raw("ssm_cfg"); cfg != nullptr && !cfg->is_object())
+    top.expected("ssm_cfg", "an object", *cfg);
+  c.d_model = require(top, findings, "d_model", kMaxSize);
+  c.n_layer = require(top, findings, "n_layer", kMaxLayers);
+  c.norm_eps = top.number("norm_epsilon", 1e-30, 1).value_or(1e-5);
+  refuse_layer_norm(top, findings);
+  findings.unsupported(top.integer("d_intermediate", 0, kMaxSize).value_or(0) > 0,
+                       "d_intermediate: layers with an MLP");
+}
+
+std::int64_t expanded_width(double expand, std::int64_t d_model, Findings& findings) {
+  const double inner = expand * static_cast<double>(d_model);
+  const std::int64_t whole = std::llround(inner);
+  // A quotient such as 100/49 comes back only to within rounding.
+  if (whole >= 1 && std::fabs(static_cast<double>(whole) - inner) <= 1e-9 * inner) return whole;
+  if (d_model > 0)  // else that was complained about
+    findings.problems.push_back(
+        fmt::format("expand {} times the model width {} is not a whole number", expand, d_model));
+  return 0;
 }
 
 void read_activation(Fields& fields, Findings& findings, std::string_view name) {

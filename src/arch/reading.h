@@ -38,11 +38,16 @@ void check_common_sizes(const Config& config, Findings& findings);
 
 /// Special tokens, vocabulary, residual_in_fp32 and quantisation, in the dialect that `config` says.
 void read_common(Config& config, Fields& top, Findings& findings);
-/// transformers counts the embedding's rows as vocab_size; `adder convert` says in unpadded_vocab_size how
-/// many ids exist.
-void read_unpadded_vocabulary(Config& config, Fields& top);
+/// What every Mamba says in transformers' dialect: d_model, n_layer, norm_eps, the activation, and of the
+/// embedding's rows, which vocab_size counts there, how many are ids (`adder convert` writes
+/// unpadded_vocab_size).
+void read_hugging_face_common(Config& config, Fields& top, Findings& findings);
+/// The same in mamba_ssm's: d_model, n_layer, norm_eps; layers with an MLP or another norm are variants.
+void read_mamba_ssm_common(Config& config, Fields& top, Findings& findings);
 /// Anything but silu is a variant.
 void read_activation(Fields& fields, Findings& findings, std::string_view name);
+/// expand times the model width, which must be whole; 0 where it was complained about.
+std::int64_t expanded_width(double expand, std::int64_t d_model, Findings& findings);
 /// mamba_ssm's and Mistral's rms_norm false: blocks normalised by LayerNorm.
 void refuse_layer_norm(Fields& top, Findings& findings);
 

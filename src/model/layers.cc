@@ -1,6 +1,7 @@
 #include "model/layers.h"
 
 #include "hlo/arith.h"
+#include "hlo/scope.h"
 #include "model/reductions.h"
 
 namespace adder::model {
@@ -114,6 +115,16 @@ Conv ring_conv(Value x, Value ring, Value phase, Value weight, const std::option
 }
 
 }  // namespace
+
+LayerOut MixerBlock::layer(const LayerIn& in) const {
+  hlo::Scope part(in.x.function(), "norm");
+  const Normed normed = rms_norm(in.policy, in.x, in.weights["norm.weight"], norm_eps_);
+  part.next("mixer");
+  LayerOut out = mixer(in, normed);
+  part.next("residual");
+  out.x = in.x + out.x;
+  return out;
+}
 
 Value valid(Value lengths, std::int64_t tokens) {
   const std::int64_t batch = lengths.dim(0);

@@ -39,6 +39,18 @@ Value rms_norm(const Policy& policy, Value x, double eps);
 Normed gated_rms_norm(const Policy& policy, Value y, Value z, const std::optional<Value>& weight,
                       std::int64_t groups, double eps);
 
+/// A layer that is x + mixer(norm(x)): one norm, `norm.weight`, and a residual stream in float32.
+class MixerBlock : public LayerGraph {
+ public:
+  explicit MixerBlock(double norm_eps) : norm_eps_(norm_eps) {}
+  LayerOut layer(const LayerIn& in) const final;
+
+ private:
+  /// x [B,T,D], already normed -> [B,T,D], and the state.
+  virtual LayerOut mixer(const LayerIn& in, const Normed& x) const = 0;
+  double norm_eps_;
+};
+
 /// [B,T,1] float32: 1 where a token is real, 0 on padding. lengths [B] s32.
 Value valid(Value lengths, std::int64_t tokens);
 

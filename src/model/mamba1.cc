@@ -18,20 +18,9 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
-class Mamba1 final : public LayerGraph {
+class Mamba1 final : public MixerBlock {
  public:
-  explicit Mamba1(const arch::Mamba1& config) : c_(config) {}
-
-  /// x + mixer(norm(x)); the residual stream is float32.
-  LayerOut layer(const LayerIn& in) const override {
-    hlo::Scope part(in.x.function(), "norm");
-    const Normed normed = rms_norm(in.policy, in.x, in.weights["norm.weight"], c_.norm_eps);
-    part.next("mixer");
-    LayerOut out = mixer(in, normed);
-    part.next("residual");
-    out.x = in.x + out.x;
-    return out;
-  }
+  explicit Mamba1(const arch::Mamba1& config) : MixerBlock(config.norm_eps), c_(config) {}
 
  private:
   struct Projected {
@@ -43,7 +32,7 @@ class Mamba1 final : public LayerGraph {
     Value b, c;   ///< [B,T,1,N]
   };
   Selected select(const LayerIn& in, Value u) const;
-  LayerOut mixer(const LayerIn& in, const Normed& x) const;
+  LayerOut mixer(const LayerIn& in, const Normed& x) const override;
 
   arch::Mamba1 c_;
 };

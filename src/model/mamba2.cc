@@ -1,5 +1,4 @@
-// Mamba-2: the mixer and the block around it. Definition: state-spaces/mamba `modules/mamba2.py` and
-// `modules/block.py`.
+// Mamba-2. Definition: state-spaces/mamba `modules/mamba2.py` and `modules/block.py`.
 // Legend: B batch, T tokens, D model, E inner = H·P, H heads, P head dim, G groups, N state, K conv width;
 // conv channels F = E + 2·G·N.
 
@@ -20,20 +19,9 @@ using namespace hlo;  // NOLINT: graph code reads as mathematics
 
 namespace {
 
-class Mamba2 final : public LayerGraph {
+class Mamba2 final : public MixerBlock {
  public:
-  explicit Mamba2(const arch::Mamba2& config) : c_(config) {}
-
-  /// x + mixer(norm(x)); the residual stream is float32.
-  LayerOut layer(const LayerIn& in) const override {
-    hlo::Scope part(in.x.function(), "norm");
-    const Normed normed = rms_norm(in.policy, in.x, in.weights["norm.weight"], c_.norm_eps);
-    part.next("mixer");
-    LayerOut out = mixer(in, normed);
-    part.next("residual");
-    out.x = in.x + out.x;
-    return out;
-  }
+  explicit Mamba2(const arch::Mamba2& config) : MixerBlock(config.norm_eps), c_(config) {}
 
  private:
   struct Projected {
@@ -42,7 +30,7 @@ class Mamba2 final : public LayerGraph {
   };
   Projected in_proj(const LayerIn& in, const Normed& x) const;
   Value delta(const Named& w, Value dt, Value lengths) const;
-  LayerOut mixer(const LayerIn& in, const Normed& x) const;
+  LayerOut mixer(const LayerIn& in, const Normed& x) const override;
 
   arch::Mamba2 c_;
 };

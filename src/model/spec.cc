@@ -15,20 +15,10 @@ std::int64_t ModelSpec::window_rows() const {
   return std::max<std::int64_t>(rows, 0);
 }
 
-std::int64_t ModelSpec::state_bytes(std::int64_t batch) const {
-  std::int64_t n = 0;
-  for (const arch::StateField& field : state) n += field.shape(batch).bytes();
-  return n;
-}
-
 std::int64_t ModelSpec::weight_bytes() const {
   std::int64_t n = 0;
   for (const arch::Parameter& p : parameters) n += p.shape.bytes();
   return n;
-}
-
-arch::ParameterLayout parameter_layout(const Policy& policy, DType weight_dtype) {
-  return {.weight_dtype = weight_dtype, .parts = policy.split_in_proj, .row_multiple = policy.row_multiple};
 }
 
 ModelSpec make_spec(arch::ConfigRef config, LayerGraphRef graph, Policy policy, DType weight_dtype,
@@ -41,7 +31,9 @@ ModelSpec make_spec(arch::ConfigRef config, LayerGraphRef graph, Policy policy, 
                 .parameters = {},
                 .state = {}};
   out.tensors = out.config->tensors();
-  out.parameters = arch::parameters(out.tensors, parameter_layout(out.policy, weight_dtype));
+  out.parameters = arch::parameters(out.tensors, {.weight_dtype = weight_dtype,
+                                                  .parts = out.policy.split_in_proj,
+                                                  .row_multiple = out.policy.row_multiple});
   out.state = out.config->state(capacity);
   return out;
 }

@@ -21,7 +21,6 @@ struct ModelSpec {
 
   /// Rows of the windows that layers keep, where all keep as many; else 0: then none is made a ring.
   std::int64_t window_rows() const;
-  std::int64_t state_bytes(std::int64_t batch) const;
   /// Of all parameters, as a device holds them.
   std::int64_t weight_bytes() const;
 };
@@ -32,7 +31,5 @@ Result<ModelSpec> make_spec(arch::ConfigRef config, Policy policy, DType weight_
 /// The same with a graph of the caller's.
 ModelSpec make_spec(arch::ConfigRef config, LayerGraphRef graph, Policy policy, DType weight_dtype,
                     std::int64_t capacity = 0);
-/// How parameters lie under a policy.
-arch::ParameterLayout parameter_layout(const Policy& policy, DType weight_dtype);
 
 }  // namespace adder::model
