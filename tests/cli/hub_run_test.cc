@@ -95,15 +95,26 @@ void make_state_spaces_model(const std::filesystem::path& folder, const char* py
       "pad_vocab_size_multiple": 16, "tie_embeddings": true})";
 }
 
-TEST_F(HubRun, AModelOfStateSpacesGetsTheTokenizerItWasTrainedWith) {
-  const char* python = std::getenv("ADDER_TEST_PYTHON");
-  if (!python) GTEST_SKIP() << "ADDER_TEST_PYTHON is not set: a Python with numpy makes the checkpoint";
+/// A hub that has such a model, and beside it the one that its tokenizer is of.
+class StateSpacesHub : public HubRun {
+ protected:
+  /// Skips the test where nothing can make the model.
+  void take_state_spaces_model() {
+    const char* python = std::getenv("ADDER_TEST_PYTHON");
+    if (!python) GTEST_SKIP() << "ADDER_TEST_PYTHON is not set: a Python with numpy makes the checkpoint";
+    make_state_spaces_model(model, python);
+    hub.files.clear();
+    for (const char* file : {"config.json", "model.safetensors"}) hub.files[file] = read_file(model / file);
+    neox.files["tokenizer.json"] = word_tokenizer(50'277);
+  }
+
   const std::filesystem::path model = folder() / "model";
-  make_state_spaces_model(model, python);
-  hub.files.clear();
-  for (const char* file : {"config.json", "model.safetensors"}) hub.files[file] = read_file(model / file);
   hub::testing::FakeHub neox;
-  neox.files["tokenizer.json"] = word_tokenizer(50'277);
+};
+
+TEST_F(StateSpacesHub, AModelOfStateSpacesGetsTheTokenizerItWasTrainedWith) {
+  take_state_spaces_model();
+  if (IsSkipped()) return;
   neox.files["pytorch_model.bin"] = std::string(5000, 'x');
   hub.fault = [&](const ServedRequest& request) -> std::optional<Reply> {
     ServedRequest moved = request;
@@ -157,15 +168,9 @@ std::vector<std::string> hub_lines(const std::string& document) {
   return out;
 }
 
-TEST_F(HubRun, TheLinesOfTheDocumentsRunFromAnEmptyHome) {
-  const char* python = std::getenv("ADDER_TEST_PYTHON");
-  if (!python) GTEST_SKIP() << "ADDER_TEST_PYTHON is not set: a Python with numpy makes the checkpoint";
-  const std::filesystem::path model = folder() / "model";
-  make_state_spaces_model(model, python);
-  hub.files.clear();
-  for (const char* file : {"config.json", "model.safetensors"}) hub.files[file] = read_file(model / file);
-  hub::testing::FakeHub neox;
-  neox.files["tokenizer.json"] = word_tokenizer(50'277);
+TEST_F(StateSpacesHub, TheLinesOfTheDocumentsRunFromAnEmptyHome) {
+  take_state_spaces_model();
+  if (IsSkipped()) return;
   serve_under_all_names(hub, neox);
   int lines = 0;
   for (const std::string document : {"README.md", "docs/QUICKSTART.md"})
